@@ -1,0 +1,86 @@
+-- Appends events to one stream. For psql and for other languages; raises where append_stream
+-- returns a conflict.
+--
+--   select * from tidemark.append('order-1', 'absent', '[{"type": "order.placed", "data": {"cents": 4200}}]');
+--
+-- stream_id: the stream
+-- expected:  any, absent, present, or the exact version that the writer saw, as text
+-- events:    array of {type, data, schemaVersion?, id?, metadata?, tags?}, at least one
+-- returns:   version: the stream's version after the call; token: names the transaction to waitFor
+-- raises:    TM004 the stream is not as expected; TM005 an argument is not valid
+-- locks:     the stream, until the end of the transaction
+create or replace function tidemark.append(
+  stream_id text,
+  expected text,
+  events jsonb,
+  out version bigint,
+  out token text
+)
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_result record;
+begin
+  if coalesce(append.stream_id, '') = '' then
+    raise exception 'the stream id is empty' using errcode = 'TM005';
+  end if;
+  if append.expected is null or append.expected !~ '^(any|absent|present|\d{1,18})$' then
+    raise exception 'expected is "%", not any, absent, present or a version', append.expected
+      using errcode = 'TM005';
+  end if;
+  if jsonb_typeof(append.events) is distinct from 'array' or jsonb_array_length(append.events) = 0 then
+    raise exception 'events is not an array of at least one event' using errcode = 'TM005';
+  end if;
+
+  if exists (
+    select
+    from jsonb_array_elements(append.events) as n (event)
+    where coalesce(n.event ->> 'type', '') = ''
+      or n.event -> 'data' is null
+  ) then
+    raise exception 'an event has no type or no data' using errcode = 'TM005';
+  end if;
+
+  select r.*
+  into v_result
+  from (
+    select
+      array_agg(coalesce((n.event ->> 'id')::uuid, gen_random_uuid()) order by n.ordinality) as ids,
+      array_agg(n.event ->> 'type' order by n.ordinality) as types,
+      array_agg(coalesce((n.event ->> 'schemaVersion')::smallint, 1::smallint) order by n.ordinality)
+        as schema_versions,
+      array_agg((n.event -> 'data')::text order by n.ordinality) as data,
+      array_agg(coalesce(n.event -> 'metadata', '{}')::text order by n.ordinality) as metadata,
+      array_agg(
+        (
+          select array_agg(t.tag)::text
+          from jsonb_array_elements_text(n.event -> 'tags') as t (tag)
+        )
+        order by n.ordinality
+      ) as tags
+    from jsonb_array_elements(append.events) with ordinality as n (event, ordinality)
+  ) as a
+  cross join lateral tidemark.append_stream(
+    append.stream_id,
+    append.expected,
+    a.ids,
+    a.types,
+    a.schema_versions,
+    a.data,
+    a.metadata,
+    a.tags
+  ) as r;
+
+  if v_result.conflict then
+    raise exception 'stream "%" is at version %, expected %',
+      append.stream_id, v_result.version, append.expected
+      using
+        errcode = 'TM004',
+        detail = v_result.version::text,
+        hint = 'Read the stream again and decide anew.';
+  end if;
+  append.version := v_result.version;
+  append.token := v_result.incarnation || '.' || v_result.transaction_id;
+end
+$$;

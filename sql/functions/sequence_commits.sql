@@ -1,0 +1,89 @@
+-- Writes a run of commits into the ledger, in the order in which the WAL delivered them. Only the
+-- commits that a plain snapshot sees are written, and of those only the ones before the first that
+-- it does not see yet: the WAL can deliver a commit before it is visible, while a synchronous
+-- standby lags, and nobody may see a position without its events.
+--
+-- generation:      the leader's generation
+-- after:           position that the leader believes to be the last
+-- incarnations, transaction_ids, event_counts, lsns, committed_at: one element per commit; lsns are
+--                  the ends of the commit records, ascending
+-- low_xid:         new value of sequencer.low_xid, null to leave it
+-- channel:         where to announce the new position; null for silence
+-- returns:         sequenced: how many commits were written; last_position: the last one now
+-- raises:          TM007 another leader has taken over: nothing was written
+--                  23505 on commits_transaction_key: the commit is in the ledger already
+-- locks:           the sequencer row, until the end of the transaction
+create or replace function tidemark.sequence_commits(
+  generation bigint,
+  after bigint,
+  incarnations smallint[],
+  transaction_ids xid8[],
+  event_counts integer[],
+  lsns pg_lsn[],
+  committed_at timestamptz[],
+  low_xid xid8 default null,
+  channel text default null,
+  out sequenced integer,
+  out last_position bigint
+)
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform
+  from tidemark.sequencer as s
+  where s.generation = sequence_commits.generation
+    and s.position = sequence_commits.after
+  for update;
+  if not found then
+    raise exception 'another sequencer has taken over from generation % at position %',
+      sequence_commits.generation, sequence_commits.after
+      using errcode = 'TM007';
+  end if;
+
+  select coalesce(min(t.ordinality) - 1, cardinality(sequence_commits.transaction_ids))
+  into sequence_commits.sequenced
+  from unnest(sequence_commits.transaction_ids) with ordinality as t (id, ordinality)
+  where not pg_visible_in_snapshot(t.id, pg_current_snapshot());
+
+  with written as (
+    insert into tidemark.commits as c (
+      position, event_count, incarnation, transaction_id, lsn, committed_at
+    )
+    select
+      sequence_commits.after + sum(t.event_count) over (order by t.ordinality),
+      t.event_count,
+      t.incarnation,
+      t.id,
+      t.lsn,
+      t.committed_at
+    from unnest(
+      sequence_commits.incarnations,
+      sequence_commits.transaction_ids,
+      sequence_commits.event_counts,
+      sequence_commits.lsns,
+      sequence_commits.committed_at
+    ) with ordinality as t (incarnation, id, event_count, lsn, committed_at, ordinality)
+    where t.ordinality <= sequence_commits.sequenced
+    order by t.ordinality
+    returning c.position, c.lsn
+  )
+  update tidemark.sequencer as s
+  set
+    position = w.position,
+    lsn = w.lsn,
+    low_xid = greatest(s.low_xid, coalesce(sequence_commits.low_xid, s.low_xid))
+  from (
+    select max(written.position) as position, max(written.lsn) as lsn
+    from written
+  ) as w
+  where w.position is not null
+  returning s.position
+  into sequence_commits.last_position;
+
+  sequence_commits.last_position := coalesce(sequence_commits.last_position, sequence_commits.after);
+  if sequence_commits.sequenced > 0 and sequence_commits.channel is not null then
+    perform pg_notify(sequence_commits.channel, sequence_commits.last_position::text);
+  end if;
+end
+$$;

@@ -1,0 +1,90 @@
+-- Begins a new generation of the sequencer on a new slot, and continues the ledger exactly from the
+-- table: commits that the slot's snapshot sees and the ledger does not have are written now, in the
+-- order of their last insert_id; all others follow in the slot's stream.
+--
+-- Insert ids of one window respect causality: who saw a commit drew a later one. So each stream's
+-- versions, and whatever followed from what, keep their order.
+--
+-- generation: the generation that ends
+-- slot_name:  the new slot
+-- snapshot:   the snapshot exported with it; everything it sees must be visible by now
+-- lsn:        the slot's consistent point: the stream begins there
+-- channel:    where to announce the new position; null for silence
+-- returns:    sequenced: how many commits were written; last_position: the last one now
+-- raises:     TM007 another leader has taken over: nothing was written
+-- locks:      the sequencer row, until the end of the transaction
+create or replace function tidemark.sequence_from_table(
+  generation bigint,
+  slot_name text,
+  snapshot pg_snapshot,
+  lsn pg_lsn,
+  channel text default null,
+  out sequenced integer,
+  out last_position bigint
+)
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_sequencer tidemark.sequencer;
+begin
+  select s.*
+  into v_sequencer
+  from tidemark.sequencer as s
+  where s.generation = sequence_from_table.generation
+  for update;
+  if not found then
+    raise exception 'another sequencer has taken over from generation %', sequence_from_table.generation
+      using errcode = 'TM007';
+  end if;
+
+  with missing as (
+    select e.incarnation, e.transaction_id, count(*) as event_count, max(e.insert_id) as last_insert_id
+    from tidemark.events as e
+    where (e.incarnation, e.transaction_id) >= (v_sequencer.low_incarnation, v_sequencer.low_xid)
+      and (
+        e.incarnation < v_sequencer.incarnation
+        or pg_visible_in_snapshot(e.transaction_id, sequence_from_table.snapshot)
+      )
+      and not exists (
+        select
+        from tidemark.commits as c
+        where c.incarnation = e.incarnation
+          and c.transaction_id = e.transaction_id
+      )
+    group by e.incarnation, e.transaction_id
+  ),
+  written as (
+    insert into tidemark.commits as c (
+      position, event_count, incarnation, transaction_id, lsn, committed_at
+    )
+    select
+      v_sequencer.position + sum(m.event_count) over (order by m.incarnation, m.last_insert_id),
+      m.event_count,
+      m.incarnation,
+      m.transaction_id,
+      null,
+      statement_timestamp()
+    from missing as m
+    order by m.incarnation, m.last_insert_id
+    returning c.position
+  )
+  select count(*), coalesce(max(w.position), v_sequencer.position)
+  into sequence_from_table.sequenced, sequence_from_table.last_position
+  from written as w;
+
+  update tidemark.sequencer as s
+  set
+    position = sequence_from_table.last_position,
+    lsn = sequence_from_table.lsn,
+    slot_name = sequence_from_table.slot_name,
+    generation = s.generation + 1,
+    mode = 'wal',
+    low_incarnation = s.incarnation,
+    low_xid = pg_snapshot_xmin(sequence_from_table.snapshot);
+
+  if sequence_from_table.sequenced > 0 and sequence_from_table.channel is not null then
+    perform pg_notify(sequence_from_table.channel, sequence_from_table.last_position::text);
+  end if;
+end
+$$;

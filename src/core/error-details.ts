@@ -1,0 +1,89 @@
+/** Facts that come with each error code. The codes are explained in `docs/errors.md`. */
+export interface ErrorDetails {
+  STREAM_VERSION_CONFLICT: {
+    readonly streamId: string
+    readonly expectedVersion: string
+    readonly actualVersion: bigint
+  }
+  STREAM_ID_INVALID: { readonly streamId: string; readonly reason: string }
+  APPEND_INVALID: { readonly reason: string }
+  EVENT_DATA_INVALID: {
+    readonly type: string
+    readonly schemaVersion: number
+    readonly issues: readonly EventDataIssue[]
+  }
+  EVENT_TYPE_UNKNOWN: {
+    readonly type: string
+    readonly streamId: string
+    readonly position: bigint | null
+  }
+  EVENT_SCHEMA_VERSION_UNKNOWN: {
+    readonly type: string
+    readonly schemaVersion: number
+    readonly newestKnown: number
+    readonly streamId: string
+    readonly position: bigint | null
+  }
+  EVENTS_APPEND_ONLY: { readonly operation: string }
+  DEFINITION_INVALID: { readonly name: string; readonly reason: string }
+  OPTION_INVALID: { readonly option: string; readonly reason: string }
+
+  CONNECTION_FAILED: { readonly target: string; readonly reason: string }
+  DATABASE_READ_ONLY: { readonly target: string }
+  SERVER_VERSION_UNSUPPORTED: { readonly found: string; readonly required: string }
+  PRIVILEGE_MISSING: { readonly operation: string; readonly remedy: string }
+  SCHEMA_NOT_INSTALLED: { readonly schema: string }
+  SCHEMA_OUTDATED: { readonly schema: string; readonly reason: string }
+  SCHEMA_FOREIGN: { readonly schema: string }
+  MIGRATION_FAILED: { readonly step: string }
+
+  WAL_LEVEL_INSUFFICIENT: { readonly found: string }
+  PUBLICATION_INVALID: { readonly publication: string; readonly reason: string }
+  SLOT_LOST: { readonly slot: string; readonly reason: string }
+  SEQUENCER_SUPERSEDED: { readonly generation: bigint; readonly position: bigint }
+  REPLICATION_STREAM_INVALID: { readonly reason: string }
+  LOG_INCONSISTENT: { readonly position: bigint; readonly reason: string }
+
+  CHECKPOINT_REGRESSED: { readonly subscription: string; readonly expected: bigint }
+  SUBSCRIPTION_UNKNOWN: { readonly subscription: string }
+  SUBSCRIPTION_FAILED: { readonly subscription: string; readonly reason: string }
+  HANDLER_FAILED: {
+    readonly subscription: string
+    readonly position: bigint
+    readonly type: string
+    readonly reason: string
+  }
+  TRANSACTION_NOT_COMMITTED: { readonly token: string; readonly status: string }
+  TOKEN_INVALID: { readonly token: string }
+  WAIT_TIMED_OUT: { readonly waitingFor: string; readonly timeoutMs: number }
+
+  PROJECTION_UNKNOWN: { readonly projection: string; readonly known: readonly string[] }
+  PROJECTION_VERSION_UNKNOWN: { readonly projection: string; readonly version: number }
+  PROJECTION_STATE_INVALID: {
+    readonly projection: string
+    readonly version: number
+    readonly state: string
+  }
+  PROJECTION_BEHIND: {
+    readonly projection: string
+    readonly version: number
+    readonly lag: bigint
+  }
+  PROJECTION_DRIFTED: {
+    readonly projection: string
+    readonly version: number
+    readonly reason: string
+  }
+  LOCK_TIMED_OUT: { readonly resource: string; readonly timeoutMs: number }
+
+  CONFIG_NOT_FOUND: { readonly path: string }
+  CONFIG_INVALID: { readonly path: string; readonly reason: string }
+  OPERATION_CANCELLED: { readonly operation: string }
+  NOT_SUPPORTED: { readonly feature: string }
+}
+
+/** One thing that a schema found wrong with an event's data. */
+export interface EventDataIssue {
+  readonly path: string
+  readonly message: string
+}

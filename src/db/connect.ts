@@ -1,0 +1,97 @@
+import pg from 'pg'
+import { TidemarkError } from '../core/tidemark-error.ts'
+import { sqlstate, sqlstateOf } from './sqlstate.ts'
+
+export interface ConnectOptions {
+  readonly connectionString: string
+  /** Shown in `pg_stat_activity`. */
+  readonly applicationName?: string
+  /** How long to try. Default 10,000. */
+  readonly connectTimeoutMs?: number
+}
+
+const defaults = { applicationName: 'tidemark', connectTimeoutMs: 10_000 }
+
+/**
+ * Opens a connection of its own. The caller ends it. A connection that is lost later reports that
+ * on the next query; it never raises an unhandled error.
+ *
+ * @throws CONNECTION_FAILED with the server's reason, never with the password.
+ */
+export async function connect(options: ConnectOptions): Promise<pg.Client> {
+  const client = new pg.Client(clientConfig(options))
+  client.on('error', () => {})
+  try {
+    await client.connect()
+  } catch (error) {
+    await client.end().catch(() => {})
+    throw connectionFailed(options.connectionString, error)
+  }
+  return client
+}
+
+/** Makes a pool whose idle connections may be lost without harm. The caller ends it. */
+export function createPool(options: ConnectOptions & { readonly max?: number }): pg.Pool {
+  const pool = new pg.Pool({ ...clientConfig(options), max: options.max ?? 10 })
+  pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
+  return pool
+}
+
+function clientConfig(options: ConnectOptions): pg.ClientConfig {
+  return {
+    connectionString: checkConnectionString(options.connectionString),
+    application_name: options.applicationName ?? defaults.applicationName,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? defaults.connectTimeoutMs,
+    keepAlive: true,
+  }
+}
+
+function checkConnectionString(connectionString: string): string {
+  if (
+    URL.canParse(connectionString) &&
+    /^postgres(ql)?:$/.test(new URL(connectionString).protocol)
+  ) {
+    return connectionString
+  }
+  const reason = 'expected postgres://user:password@host:port/database'
+  throw new TidemarkError(
+    'OPTION_INVALID',
+    `the connection string is not a Postgres URL: ${reason}`,
+    {
+      details: { option: 'connectionString', reason },
+    },
+  )
+}
+
+/** Turns a failure to connect into an error that names the server and the reason. */
+export function connectionFailed(connectionString: string, error: unknown): TidemarkError {
+  const target = describeTarget(connectionString)
+  const reason = describeReason(error)
+  return new TidemarkError('CONNECTION_FAILED', `cannot connect to ${target}: ${reason}`, {
+    details: { target, reason },
+    cause: error,
+  })
+}
+
+/** Names a server without its password: `host:port/database as user`. */
+export function describeTarget(connectionString: string): string {
+  if (!URL.canParse(connectionString)) return 'the server'
+  const url = new URL(connectionString)
+  const database = decodeURIComponent(url.pathname.slice(1)) || '(default database)'
+  const user = url.username === '' ? '' : ` as "${decodeURIComponent(url.username)}"`
+  return `${url.hostname || 'localhost'}:${url.port || '5432'}/${database}${user}`
+}
+
+function describeReason(error: unknown): string {
+  const state = sqlstateOf(error)
+  if (state === sqlstate.invalidPassword || state === sqlstate.invalidAuthorization) {
+    return 'the server refuses this user or password'
+  }
+  if (state === sqlstate.invalidCatalogName) return 'the database does not exist'
+  if (error instanceof AggregateError) return describeReason(error.errors[0])
+  if (!(error instanceof Error)) return String(error)
+  if ('code' in error && error.code === 'ECONNREFUSED') return 'no server listens there'
+  if ('code' in error && error.code === 'ENOTFOUND') return 'the host is unknown'
+  return error.message.split('\n')[0] ?? ''
+}

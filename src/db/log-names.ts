@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto'
+import { TidemarkError } from '../core/tidemark-error.ts'
+
+/** The default schema of a log. */
+export const defaultSchema = 'tidemark'
+
+/** Names that belong to one log, derived from its schema so that several logs fit in a database. */
+export interface LogNames {
+  readonly schema: string
+  /** NOTIFY channel that announces new positions. Channels are per database. */
+  readonly channel: string
+  /** Publications are per database. */
+  readonly publication: string
+}
+
+/**
+ * Derives the names of a log from its schema.
+ *
+ * @throws OPTION_INVALID when the schema's name needs quoting or is too long.
+ */
+export function logNames(schema: string = defaultSchema): LogNames {
+  if (!/^[a-z_][a-z0-9_]{0,39}$/.test(schema) || schema.startsWith('pg_')) {
+    const reason = 'use a-z, 0-9 and _, at most 40 characters, not starting with a digit or pg_'
+    throw new TidemarkError('OPTION_INVALID', `schema "${schema}" is not usable: ${reason}`, {
+      details: { option: 'schema', reason },
+    })
+  }
+  return { schema, channel: `${schema}_log`, publication: `${schema}_log` }
+}
+
+/** Slot names are unique in the whole cluster, so they carry a hash of database and schema. */
+export function slotPrefix(database: string, schema: string): string {
+  return `tidemark_${digest(`${database}\n${schema}`).toString('hex').slice(0, 12)}_`
+}
+
+/** Key of the advisory lock for a purpose within a log. Advisory locks are per database. */
+export function advisoryLockKey(schema: string, purpose: string): bigint {
+  return digest(`tidemark\n${schema}\n${purpose}`).readBigInt64BE(0)
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

@@ -1,0 +1,54 @@
+/** SQLSTATEs that tidemark acts on, by the names of Postgres's appendix A and our own class TM. */
+export const sqlstate = {
+  eventsAppendOnly: 'TM001',
+  versionHole: 'TM002',
+  transactionIdForeign: 'TM003',
+  streamVersionConflict: 'TM004',
+  appendInvalid: 'TM005',
+  logInconsistent: 'TM006',
+  sequencerSuperseded: 'TM007',
+
+  uniqueViolation: '23505',
+  invalidTextRepresentation: '22P02',
+  untranslatableCharacter: '22P05',
+  characterNotInRepertoire: '22021',
+  programLimitExceeded: '54000',
+  insufficientPrivilege: '42501',
+  undefinedTable: '42P01',
+  undefinedFunction: '42883',
+  undefinedObject: '42704',
+  invalidSchemaName: '3F000',
+  invalidCatalogName: '3D000',
+  invalidPassword: '28P01',
+  invalidAuthorization: '28000',
+  objectInUse: '55006',
+  objectNotInPrerequisiteState: '55000',
+  lockNotAvailable: '55P03',
+  deadlockDetected: '40P01',
+  serializationFailure: '40001',
+  readOnlyTransaction: '25006',
+  dependentObjectsStillExist: '2BP01',
+  invalidTableDefinition: '42P16',
+  duplicateObject: '42710',
+} as const
+
+/** Reads the SQLSTATE of an error that came from the server. */
+export function sqlstateOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
+  const { code } = error
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
+}
+
+/** Tells whether an error is the connection's end rather than the statement's fault. */
+export function isConnectionLoss(error: unknown): boolean {
+  const state = sqlstateOf(error)
+  if (state !== undefined) return state.startsWith('08') || state.startsWith('57P')
+  const text = error instanceof Error ? `${codeOf(error)} ${error.message}` : ''
+  return /ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|ENOENT|EAI_AGAIN|EHOSTUNREACH|[Cc]onnection (terminated|ended)|not queryable|timeout exceeded when trying to connect/.test(
+    text,
+  )
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : ''
+}

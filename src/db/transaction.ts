@@ -1,0 +1,26 @@
+import type pg from 'pg'
+
+/**
+ * Runs a function in a transaction on a connection of the pool. Commits when it returns, rolls back
+ * when it throws. A connection that failed to roll back is destroyed instead of returned.
+ */
+export async function transaction<T>(
+  pool: pg.Pool,
+  body: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    await client.query('begin')
+    const result = await body(client)
+    await client.query('commit')
+    return result
+  } catch (error) {
+    await client.query('rollback').catch((failure: Error) => {
+      broken = failure
+    })
+    throw error
+  } finally {
+    client.release(broken)
+  }
+}

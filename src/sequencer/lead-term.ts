@@ -1,0 +1,127 @@
+import type pg from 'pg'
+import type { Logger } from '../core/logger.ts'
+import { TidemarkError } from '../core/tidemark-error.ts'
+import type { LogNames } from '../db/log-names.ts'
+import { readServerFacts, requireUsableServer, type ServerFacts } from '../db/preflight.ts'
+import { verifyPublication } from '../db/publication.ts'
+import { acquireLeaderLock } from './leader-lock.ts'
+import { LedgerWriter } from './ledger-writer.ts'
+import { trackLowXid } from './low-xid.ts'
+import { readSequencer } from './sequencer-state.ts'
+import { obtainTrustedSlot, type TrustedSlot } from './trusted-slot.ts'
+import { WalStream } from './wal-stream.ts'
+
+/** Whether this process writes the ledger or stands by. */
+export type SequencerRole = 'standby' | 'leader'
+
+export interface TermSettings {
+  readonly connectionString: string
+  readonly names: LogNames
+  readonly logger: Logger
+  readonly leaderPollIntervalMs: number
+  readonly maxBatch: number
+  readonly maxWaiting: number
+  readonly onRole: (role: SequencerRole) => void
+}
+
+/**
+ * Leads once: from the leader lock to the end of one of the two connections. Ends without an error
+ * only when aborted.
+ */
+export async function leadTerm(
+  client: pg.Client,
+  settings: TermSettings,
+  healthy: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { names, logger } = settings
+  const facts = await readServerFacts(client)
+  requireUsableServer(facts)
+  requireLogicalWal(facts)
+  await readSequencer(client, names.schema)
+  const { leaderPollIntervalMs } = settings
+  if (!(await acquireLeaderLock(client, names.schema, leaderPollIntervalMs, healthy, signal))) return
+  await verifyPublication(client, names, facts.versionNumber)
+  const slot = await obtainTrustedSlot({ ...settings, client, facts, signal })
+  logger.info({ slot: slot.slotName, position: `${slot.state.position}` }, 'leading the sequencer')
+  await follow(client, settings, slot, healthy, signal)
+}
+
+async function follow(
+  client: pg.Client,
+  settings: TermSettings,
+  slot: TrustedSlot,
+  healthy: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const term = new AbortController()
+  const ended = AbortSignal.any([signal, term.signal])
+  const writer = new LedgerWriter({
+    client,
+    names: settings.names,
+    generation: slot.state.generation,
+    position: slot.state.position,
+    maxBatch: settings.maxBatch,
+    signal: ended,
+    onDurable: (count, endLsn) => {
+      stream.durable(count, endLsn)
+      if (writer.waiting < settings.maxWaiting / 2) stream.resume()
+    },
+  })
+  const stream = new WalStream({
+    connectionString: settings.connectionString,
+    slot: slot.slotName,
+    publication: settings.names.publication,
+    schema: settings.names.schema,
+    startLsn: slot.startLsn,
+    statusIntervalMs: await statusInterval(client),
+    onCommit: (commit) => {
+      writer.push(commit)
+      if (writer.waiting >= settings.maxWaiting) stream.pause()
+    },
+  })
+  const tracking = trackLowXid(client, stream, writer, ended)
+  const stop = () => void stream.stop()
+  client.once('end', stop)
+  ended.addEventListener('abort', stop, { once: true })
+  try {
+    await untilFirstEnds(term, [
+      stream.run(() => {
+        healthy()
+        settings.onRole('leader')
+      }),
+      writer.run(),
+      tracking,
+    ])
+  } finally {
+    ended.removeEventListener('abort', stop)
+  }
+}
+
+/** Runs the parts of a term; the end of one ends the others, and its error is the term's. */
+async function untilFirstEnds(
+  term: AbortController,
+  parts: readonly Promise<void>[],
+): Promise<void> {
+  const results = await Promise.allSettled(parts.map((part) => part.finally(() => term.abort())))
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+}
+
+async function statusInterval(client: pg.ClientBase): Promise<number> {
+  const { rows } = await client.query<{ ms: number }>(
+    "select setting::integer as ms from pg_settings where name = 'wal_sender_timeout'",
+  )
+  const timeoutMs = rows[0]?.ms ?? 0
+  return timeoutMs === 0 ? 10_000 : Math.max(100, Math.min(10_000, Math.floor(timeoutMs / 3)))
+}
+
+function requireLogicalWal(facts: ServerFacts): void {
+  if (facts.walLevel === 'logical') return
+  throw new TidemarkError(
+    'WAL_LEVEL_INSUFFICIENT',
+    `wal_level is "${facts.walLevel}" and must be "logical". ` +
+      'Run: alter system set wal_level = logical; then restart the server.',
+    { details: { found: facts.walLevel } },
+  )
+}

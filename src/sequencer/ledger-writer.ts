@@ -1,0 +1,147 @@
+import type pg from 'pg'
+import { TidemarkError } from '../core/tidemark-error.ts'
+import type { LogNames } from '../db/log-names.ts'
+import { sqlstate, sqlstateOf } from '../db/sqlstate.ts'
+import { pause } from '../db/wait.ts'
+import type { WalCommit } from './commit-assembler.ts'
+import { formatLsn, type Lsn } from './lsn.ts'
+
+export interface LedgerWriterOptions {
+  readonly client: pg.ClientBase
+  readonly names: LogNames
+  readonly generation: bigint
+  readonly position: bigint
+  /** Commits in one statement. */
+  readonly maxBatch: number
+  readonly signal: AbortSignal
+  /** The oldest `count` commits are durable in the ledger; the last one ends at `endLsn`. */
+  readonly onDurable: (count: number, endLsn: Lsn) => void
+}
+
+/** How long to wait for a commit that the WAL delivered and no snapshot shows yet. */
+const visibilityPauseMs = { first: 1, longest: 100 }
+
+/**
+ * Writes commits into the ledger in the order in which they were pushed, as many as are waiting in
+ * one statement. Each statement is its own transaction and moves the position by compare-and-set,
+ * so that a leader which was superseded writes nothing.
+ */
+export class LedgerWriter {
+  readonly #options: LedgerWriterOptions
+  readonly #queue: WalCommit[] = []
+  #position: bigint
+  #lowXid: string | null = null
+  #wake: () => void = () => {}
+
+  constructor(options: LedgerWriterOptions) {
+    this.#options = options
+    this.#position = options.position
+  }
+
+  /** Commits that wait to be written. */
+  get waiting(): number {
+    return this.#queue.length
+  }
+
+  push(commit: WalCommit): void {
+    this.#queue.push(commit)
+    this.#wake()
+  }
+
+  /** Stores, with the next commits, that all transactions below are finished and sequenced. */
+  setLowXid(xid: string): void {
+    this.#lowXid = xid
+  }
+
+  /**
+   * Writes until aborted.
+   *
+   * @throws SEQUENCER_SUPERSEDED when another leader has taken over, and whatever ends the
+   *   connection. What was pushed and not written is delivered again by the slot.
+   */
+  async run(): Promise<void> {
+    const { signal } = this.#options
+    const onAbort = () => this.#wake()
+    signal.addEventListener('abort', onAbort)
+    let pauseMs = visibilityPauseMs.first
+    try {
+      while (!signal.aborted) {
+        if (this.#queue.length === 0) {
+          await this.#pushed()
+          continue
+        }
+        if ((await this.#write()) > 0) {
+          pauseMs = visibilityPauseMs.first
+        } else {
+          await pause(pauseMs, signal)
+          pauseMs = Math.min(pauseMs * 2, visibilityPauseMs.longest)
+        }
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** Resolves after the messages of one network packet, so that they go into one statement. */
+  #pushed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => setImmediate(resolve)
+      if (this.#options.signal.aborted) this.#wake()
+    })
+  }
+
+  async #write(): Promise<number> {
+    const { client, generation, names, maxBatch } = this.#options
+    const batch = this.#queue.slice(0, maxBatch)
+    const lowXid = this.#lowXid
+    try {
+      const { rows } = await client.query<{ sequenced: number; last_position: string }>({
+        name: 'tidemark-sequence-commits',
+        text: /* sql */ `
+          select sequenced, last_position::text
+          from ${names.schema}.sequence_commits($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+        values: [
+          generation.toString(),
+          this.#position.toString(),
+          batch.map((commit) => commit.incarnation),
+          batch.map((commit) => commit.transactionId),
+          batch.map((commit) => commit.eventCount),
+          batch.map((commit) => formatLsn(commit.endLsn)),
+          batch.map((commit) => timestamp(commit.committedAtUs)),
+          lowXid,
+          names.channel,
+        ],
+      })
+      const row = rows[0]
+      if (row === undefined || row.sequenced === 0) return 0
+      this.#written(row.sequenced, BigInt(row.last_position), lowXid)
+      return row.sequenced
+    } catch (error) {
+      throw this.#superseded(error)
+    }
+  }
+
+  #written(count: number, position: bigint, lowXid: string | null): void {
+    if (this.#lowXid === lowXid) this.#lowXid = null
+    this.#position = position
+    const last = this.#queue.splice(0, count).at(-1)
+    if (last !== undefined) this.#options.onDurable(count, last.endLsn)
+  }
+
+  #superseded(error: unknown): unknown {
+    if (sqlstateOf(error) !== sqlstate.sequencerSuperseded) return error
+    const { generation } = this.#options
+    const position = this.#position
+    return new TidemarkError(
+      'SEQUENCER_SUPERSEDED',
+      `another worker leads since generation ${generation}, position ${position}`,
+      { details: { generation, position }, cause: error },
+    )
+  }
+}
+
+function timestamp(us: bigint): string {
+  const seconds = us / 1_000_000n
+  const micros = (us % 1_000_000n).toString().padStart(6, '0')
+  return `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19)}.${micros}Z`
+}

@@ -1,0 +1,81 @@
+import type pg from 'pg'
+import { TidemarkError } from '../core/tidemark-error.ts'
+import { sqlstate, sqlstateOf } from '../db/sqlstate.ts'
+import { type Lsn, parseLsn } from './lsn.ts'
+
+/** The sequencer's row. */
+export interface SequencerState {
+  readonly position: bigint
+  /** End of the last commit that was taken from the WAL. */
+  readonly lsn: Lsn | null
+  readonly slotName: string | null
+  readonly generation: bigint
+  readonly systemIdentifier: string
+  readonly incarnation: number
+  readonly mode: 'wal' | 'poll'
+}
+
+interface Row {
+  readonly position: string
+  readonly lsn: string | null
+  readonly slot_name: string | null
+  readonly generation: string
+  readonly system_identifier: string
+  readonly incarnation: number
+  readonly mode: 'wal' | 'poll'
+}
+
+const columns = `position::text, lsn::text, slot_name, generation::text,
+  system_identifier::text, incarnation::integer, mode`
+
+/**
+ * Reads the sequencer's row.
+ *
+ * @throws SCHEMA_NOT_INSTALLED when the migrations have not run.
+ */
+export async function readSequencer(
+  client: pg.ClientBase,
+  schema: string,
+): Promise<SequencerState> {
+  try {
+    const { rows } = await client.query<Row>(`select ${columns} from ${schema}.sequencer`)
+    return toState(rows[0], schema)
+  } catch (error) {
+    if (sqlstateOf(error) === sqlstate.undefinedTable) throw notInstalled(schema)
+    throw error
+  }
+}
+
+/** Begins a generation on the slot that is trusted already. */
+export async function takeLead(
+  client: pg.ClientBase,
+  schema: string,
+  generation: bigint,
+): Promise<SequencerState> {
+  const { rows } = await client.query<Row>(`select ${columns} from ${schema}.take_lead($1)`, [
+    generation.toString(),
+  ])
+  return toState(rows[0], schema)
+}
+
+function toState(row: Row | undefined, schema: string): SequencerState {
+  if (row === undefined) throw notInstalled(schema)
+  return {
+    position: BigInt(row.position),
+    lsn: row.lsn === null ? null : parseLsn(row.lsn),
+    slotName: row.slot_name,
+    generation: BigInt(row.generation),
+    systemIdentifier: row.system_identifier,
+    incarnation: row.incarnation,
+    mode: row.mode,
+  }
+}
+
+/** Says that a database has no log in this schema. */
+export function notInstalled(schema: string): TidemarkError {
+  return new TidemarkError(
+    'SCHEMA_NOT_INSTALLED',
+    `there is no tidemark log in schema "${schema}": run \`tidemark migrate\``,
+    { details: { schema } },
+  )
+}

@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import { slotPrefix } from '../db/log-names.ts'
+import { quoteIdent } from '../db/quote-ident.ts'
+import { type Lsn, parseLsn } from './lsn.ts'
+
+/** A replication slot of this log, as the server describes it. */
+export interface Slot {
+  readonly name: string
+  readonly confirmedLsn: Lsn
+  /** `reserved`, `extended`, `unreserved` or `lost`. */
+  readonly walStatus: string
+  /** Process that streams from it. */
+  readonly activePid: number | null
+}
+
+/** A slot that was made just now, with the snapshot of everything that its stream leaves out. */
+export interface NewSlot {
+  readonly name: string
+  readonly consistentLsn: string
+  /** Snapshot name, valid until {@link NewSlot.release}. */
+  readonly snapshotName: string
+  /** Ends the connection that holds the snapshot. The slot stays. */
+  release(): Promise<void>
+}
+
+interface SlotRow {
+  readonly slot_name: string
+  readonly confirmed: string | null
+  readonly wal_status: string | null
+  readonly active_pid: number | null
+}
+
+/** How long the making of a slot waits for the transactions that are open. */
+const creationLockTimeoutMs = 60_000
+
+/** Lists the slots of this log in this database: the trusted one and any that a crash left over. */
+export async function listSlots(
+  client: pg.ClientBase,
+  database: string,
+  schema: string,
+): Promise<readonly Slot[]> {
+  const { rows } = await client.query<SlotRow>(
+    /* sql */ `
+    select slot_name::text, confirmed_flush_lsn::text as confirmed, wal_status, active_pid
+    from pg_replication_slots
+    where starts_with(slot_name::text, $1)
+      and database = current_database()
+      and slot_type = 'logical'`,
+    [slotPrefix(database, schema)],
+  )
+  return rows.map((row) => ({
+    name: row.slot_name,
+    confirmedLsn: row.confirmed === null ? 0n : parseLsn(row.confirmed),
+    walStatus: row.confirmed === null ? 'lost' : (row.wal_status ?? 'lost'),
+    activePid: row.active_pid,
+  }))
+}
+
+/**
+ * Makes a slot under a name that no other attempt has used, and exports its snapshot. Waits for
+ * every open transaction that has written, prepared ones too.
+ *
+ * @throws the server's 55P03 when such a transaction stays open for a minute.
+ */
+export async function createSlot(
+  connectionString: string,
+  database: string,
+  schema: string,
+  versionNumber: number,
+): Promise<NewSlot> {
+  const name = `${slotPrefix(database, schema)}${randomBytes(6).toString('hex')}`
+  const client = new pg.Client({
+    connectionString,
+    application_name: 'tidemark sequencer (new slot)',
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    replication: 'database',
+    options: `-c lock_timeout=${creationLockTimeoutMs}`,
+  } as pg.ClientConfig)
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    // The replication grammar knows its keywords in upper case only.
+    const snapshot = versionNumber >= 150_000 ? "(SNAPSHOT 'export')" : 'EXPORT_SNAPSHOT'
+    const { rows } = await client.query<{ consistent_point: string; snapshot_name: string }>(
+      `CREATE_REPLICATION_SLOT ${quoteIdent(name)} LOGICAL pgoutput ${snapshot}`,
+    )
+    const row = rows[0]
+    if (row === undefined) throw new Error('the server made a slot and described nothing')
+    return {
+      name,
+      consistentLsn: row.consistent_point,
+      snapshotName: row.snapshot_name,
+      release: () => client.end(),
+    }
+  } catch (error) {
+    await client.end().catch(() => {})
+    throw error
+  }
+}
+
+/** Ends whoever still streams from a slot, such as a leader that lost its other connection. */
+export async function releaseSlot(client: pg.ClientBase, slot: Slot): Promise<void> {
+  if (slot.activePid === null) return
+  await client.query('select pg_terminate_backend($1)', [slot.activePid])
+}
+
+/** Drops a slot, first ending whoever streams from it. */
+export async function dropSlot(client: pg.ClientBase, slot: Slot): Promise<void> {
+  await releaseSlot(client, slot)
+  await client.query('select pg_drop_replication_slot($1)', [slot.name])
+}

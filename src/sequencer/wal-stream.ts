@@ -1,0 +1,152 @@
+import { LogicalReplicationService } from 'pg-logical-replication'
+import { CommitAssembler, type WalCommit } from './commit-assembler.ts'
+import { Confirmation } from './confirmation.ts'
+import { formatLsn, type Lsn, parseLsn } from './lsn.ts'
+import { type DecodedMessage, SafePgoutputPlugin } from './safe-pgoutput-plugin.ts'
+
+export interface WalStreamOptions {
+  readonly connectionString: string
+  readonly slot: string
+  readonly publication: string
+  readonly schema: string
+  /** Commits that end at or before this are in the ledger and are dropped. */
+  readonly startLsn: Lsn
+  /** How often the server is told that we live: at most a third of its `wal_sender_timeout`. */
+  readonly statusIntervalMs: number
+  readonly onCommit: (commit: WalCommit) => void
+}
+
+/** The parts of the library's service that are not typed as public. */
+interface ServiceInternals {
+  readonly _connection: {
+    readonly stream: { pause(): void; resume(): void; destroy(): void }
+  } | null
+}
+
+/**
+ * Listens to one slot on one connection, from `run` until that ends. Never reused: a new stream is
+ * made for each connection.
+ */
+export class WalStream {
+  readonly #options: WalStreamOptions
+  readonly #service: LogicalReplicationService
+  readonly #assembler: CommitAssembler
+  readonly #confirmation: Confirmation
+  #failure: unknown
+  #stopped = false
+
+  constructor(options: WalStreamOptions) {
+    this.#options = options
+    this.#assembler = new CommitAssembler(options.schema)
+    this.#confirmation = new Confirmation(options.startLsn)
+    this.#service = new LogicalReplicationService(
+      {
+        connectionString: options.connectionString,
+        application_name: 'tidemark sequencer (wal)',
+        connectionTimeoutMillis: 10_000,
+        keepAlive: true,
+      },
+      // The library's own timer confirms what was merely received, and its flow control skips a
+      // handler that throws: both stay off.
+      { acknowledge: { auto: false, timeoutSeconds: 0 }, flowControl: { enabled: false } },
+    )
+  }
+
+  /** How far this stream has come: everything before is in the ledger or has no events. */
+  get lsn(): Lsn {
+    return this.#confirmation.lsn
+  }
+
+  /**
+   * Streams commits until the connection ends or `stop` is called.
+   *
+   * @param onStart called when the server has accepted the slot.
+   * @throws what ended the stream, unless it was `stop`.
+   */
+  async run(onStart: () => void): Promise<void> {
+    const { slot, publication, startLsn, statusIntervalMs } = this.#options
+    this.#service.on('error', (error: unknown) => this.#fail(error))
+    this.#service.on('start', () => (this.#stopped ? this.#end() : onStart()))
+    this.#service.on('data', (_lsn, message: DecodedMessage) => this.#take(message))
+    this.#service.on('heartbeat', (lsn, _at, shouldRespond) => this.#keepalive(lsn, shouldRespond))
+    if (this.#stopped) return
+    const status = setInterval(() => this.#confirm(), statusIntervalMs)
+    try {
+      const plugin = new SafePgoutputPlugin({ protoVersion: 1, publicationNames: [publication] })
+      await this.#service.subscribe(plugin, slot, formatLsn(startLsn))
+    } catch (error) {
+      this.#failure ??= error
+    } finally {
+      clearInterval(status)
+      await this.stop()
+    }
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Says that the ledger rows of the oldest `count` commits are durable, and confirms them. */
+  durable(count: number, endLsn: Lsn): void {
+    this.#confirmation.durable(count, endLsn)
+    this.#confirm()
+  }
+
+  /** Stops reading from the server, so that memory stays bounded while the ledger is written. */
+  pause(): void {
+    this.#internals?.stream.pause()
+  }
+
+  resume(): void {
+    this.#internals?.stream.resume()
+  }
+
+  /** Ends the connection. Safe to call twice. A peer that does not answer is cut off. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    await this.#end()
+  }
+
+  async #end(): Promise<void> {
+    const connection = this.#internals
+    const cut = setTimeout(() => connection?.stream.destroy(), 1_000)
+    await this.#service.stop().catch(() => {})
+    clearTimeout(cut)
+  }
+
+  get #internals(): ServiceInternals['_connection'] {
+    return (this.#service as unknown as ServiceInternals)._connection
+  }
+
+  #take(message: DecodedMessage): void {
+    if (this.#failure !== undefined) return
+    try {
+      if (message.tag === 'undecodable') throw message.error
+      const ended = this.#assembler.take(message)
+      if (ended === undefined) return
+      if (ended.commit === undefined) this.#confirmation.idle(ended.endLsn)
+      else if (ended.endLsn > this.#options.startLsn) this.#receive(ended.commit)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #receive(commit: WalCommit): void {
+    this.#confirmation.received()
+    this.#options.onCommit(commit)
+  }
+
+  #keepalive(walEnd: string, shouldRespond: boolean): void {
+    if (!this.#assembler.isOpen) this.#confirmation.idle(parseLsn(walEnd))
+    if (shouldRespond) this.#confirm()
+  }
+
+  /** The library adds one to what it is given, so that it is given one less. */
+  #confirm(): void {
+    const exact = formatLsn(this.#confirmation.lsn - 1n)
+    this.#service.acknowledge(exact).catch((error: unknown) => this.#fail(error))
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error
+    this.stop().catch(() => {})
+  }
+}

@@ -1,0 +1,30 @@
+import { TidemarkError } from '../core/tidemark-error.ts'
+import { sqlstate, sqlstateOf } from '../db/sqlstate.ts'
+
+/**
+ * Turns what the server says of an append into an error with a code. What has none of its own,
+ * such as a lost connection, comes back as it is.
+ */
+export function appendError(error: unknown): unknown {
+  const reason = error instanceof Error ? error.message : String(error)
+  switch (sqlstateOf(error)) {
+    case sqlstate.undefinedTable:
+    case sqlstate.undefinedFunction:
+    case sqlstate.invalidSchemaName:
+      return new TidemarkError(
+        'SCHEMA_NOT_INSTALLED',
+        'the database has no tidemark log of this release: run `tidemark migrate`',
+        { details: { schema: '' }, cause: error },
+      )
+    case sqlstate.untranslatableCharacter:
+    case sqlstate.characterNotInRepertoire:
+    case sqlstate.invalidTextRepresentation:
+    case sqlstate.programLimitExceeded:
+      return new TidemarkError('APPEND_INVALID', `the server refuses the events: ${reason}`, {
+        details: { reason },
+        cause: error,
+      })
+    default:
+      return error
+  }
+}

@@ -1,0 +1,43 @@
+import type { EventRegistry } from '../core/event-registry.ts'
+import type { RecordedEvent } from '../core/recorded-event.ts'
+import type { LogNames } from '../db/log-names.ts'
+import { type Connection, run } from '../db/queryable.ts'
+import { type StoredRow, toRecordedEvent } from './stored-row.ts'
+
+export interface ReadStreamOptions {
+  /** First version to read. Default 1. */
+  readonly fromVersion?: bigint
+  /** Most events to read. Default 1,000. */
+  readonly maxEvents?: number
+}
+
+const defaults = { fromVersion: 1n, maxEvents: 1_000 }
+
+/**
+ * Reads a page of one stream, ascending by version. Positions are null here: a stream is read as it
+ * is in the table, sequenced or not.
+ *
+ * @throws EVENT_TYPE_UNKNOWN, EVENT_SCHEMA_VERSION_UNKNOWN
+ */
+export async function readStream(
+  connection: Connection,
+  names: LogNames,
+  registry: EventRegistry,
+  streamId: string,
+  options: ReadStreamOptions = {},
+): Promise<readonly RecordedEvent[]> {
+  const { fromVersion, maxEvents } = { ...defaults, ...options }
+  const rows = await run<StoredRow>(connection, {
+    name: `tidemark-read-stream-${names.schema}`,
+    text: /* sql */ `
+      select null::text as position, stream_id, version::text, event_id, type,
+        schema_version::integer, data, metadata, tags, recorded_at
+      from ${names.schema}.events
+      where stream_id = $1
+        and version >= $2
+      order by version
+      limit $3`,
+    values: [streamId, fromVersion.toString(), maxEvents],
+  })
+  return rows.map((row) => registry.upcast(toRecordedEvent(row)))
+}
