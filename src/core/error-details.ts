@@ -74,6 +74,7 @@ export interface ErrorDetails {
     readonly version: number
     readonly reason: string
   }
+  PROJECTION_VIEW_IN_USE: { readonly view: string; readonly dependents: string }
   LOCK_TIMED_OUT: { readonly resource: string; readonly timeoutMs: number }
 
   CONFIG_NOT_FOUND: { readonly path: string }

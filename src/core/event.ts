@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { JsonObject } from './json.ts'
-import type { RecordedEvent } from './recorded-event.ts'
+import type { RecordedEvent, SequencedEvent } from './recorded-event.ts'
 import { TidemarkError } from './tidemark-error.ts'
 import { validateData } from './validate-data.ts'
 
@@ -81,9 +81,9 @@ export interface EventDefinitionStart<Type extends string> {
 /** Any event definition, whatever its data. */
 export type AnyEventDefinition = EventDefinition<string, never, unknown>
 
-/** The recorded events that a list of definitions describes, as a union. */
+/** The events of the log that a list of definitions describes, as a union. */
 export type EventOf<D extends AnyEventDefinition> =
-  D extends EventDefinition<infer Type, never, infer Data> ? RecordedEvent<Type, Data> : never
+  D extends EventDefinition<infer Type, never, infer Data> ? SequencedEvent<Type, Data> : never
 
 interface SchemaVersion {
   readonly schema: StandardSchemaV1

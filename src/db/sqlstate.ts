@@ -49,6 +49,14 @@ export function isConnectionLoss(error: unknown): boolean {
   )
 }
 
+/** Tells whether the same statement may succeed later, without anybody changing anything. */
+export function isTransient(error: unknown): boolean {
+  if (isConnectionLoss(error)) return true
+  const state = sqlstateOf(error)
+  // Transaction rollback, insufficient resources, operator intervention, lock not available.
+  return state !== undefined && (/^(40|53|57)/.test(state) || state === sqlstate.lockNotAvailable)
+}
+
 function codeOf(error: Error): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : ''
 }

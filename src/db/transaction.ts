@@ -13,7 +13,8 @@ export async function transaction<T>(
   try {
     await client.query('begin')
     const result = await body(client)
-    await client.query('commit')
+    const { command } = await client.query('commit')
+    if (command !== 'COMMIT') throw new Error('the server rolled the transaction back at commit')
     return result
   } catch (error) {
     await client.query('rollback').catch((failure: Error) => {

@@ -40,7 +40,8 @@ export async function leadTerm(
   requireLogicalWal(facts)
   await readSequencer(client, names.schema)
   const { leaderPollIntervalMs } = settings
-  if (!(await acquireLeaderLock(client, names.schema, leaderPollIntervalMs, healthy, signal))) return
+  if (!(await acquireLeaderLock(client, names.schema, leaderPollIntervalMs, healthy, signal)))
+    return
   await verifyPublication(client, names, facts.versionNumber)
   const slot = await obtainTrustedSlot({ ...settings, client, facts, signal })
   logger.info({ slot: slot.slotName, position: `${slot.state.position}` }, 'leading the sequencer')

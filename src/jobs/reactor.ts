@@ -1,0 +1,39 @@
+import type { AnyEventDefinition, EventOf } from '../core/event.ts'
+import { type EventRegistry, eventRegistry } from '../core/event-registry.ts'
+import type { Job } from './task.ts'
+
+export interface ReactorOptions<D extends AnyEventDefinition> {
+  readonly events: readonly D[]
+  /** Where a new reactor begins: after the last event of the moment, at the first, or at a position. */
+  readonly from?: 'now' | 'start' | bigint
+  /** The jobs that an event of each type asks for. Pure. */
+  readonly on: {
+    readonly [Type in EventOf<D>['type']]: (
+      event: Extract<EventOf<D>, { readonly type: Type }>,
+    ) => Job | readonly Job[] | null
+  }
+}
+
+/** A reactor's definition: turns events into jobs. */
+export interface Reactor {
+  readonly name: string
+  readonly from: 'now' | 'start' | bigint
+  readonly registry: EventRegistry
+  readonly on: Readonly<Record<string, (event: unknown) => Job | readonly Job[] | null>>
+}
+
+/**
+ * Defines a reactor. Its jobs and its checkpoint are written in one transaction, so that each event
+ * enqueues exactly once. A rebuild of projections never runs it again.
+ */
+export function reactor<const D extends AnyEventDefinition>(
+  name: string,
+  options: ReactorOptions<D>,
+): Reactor {
+  return {
+    name,
+    from: options.from ?? 'now',
+    registry: eventRegistry(options.events),
+    on: options.on as unknown as Reactor['on'],
+  }
+}

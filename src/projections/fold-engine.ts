@@ -1,0 +1,104 @@
+import type pg from 'pg'
+import type { SequencedEvent } from '../core/recorded-event.ts'
+import { handlerFailed } from '../subscriptions/handler-failed.ts'
+import type { SubscriptionId } from '../subscriptions/subscription-id.ts'
+import type { FoldRow, FoldTable } from './fold-table.ts'
+import type { AnyFold } from './projection.ts'
+import { RowCache } from './row-cache.ts'
+
+/** An event with the row that it concerns. */
+interface Step {
+  readonly event: SequencedEvent
+  readonly key: FoldRow
+  readonly keyText: string
+}
+
+/**
+ * Runs one fold on the events of a chunk: at most one read and one write, whatever the number of
+ * events. Rows stay cached between chunks; the cache is right because only who moves the checkpoint
+ * writes the table, and it is dropped on any rollback.
+ */
+export class FoldEngine {
+  readonly #fold: AnyFold
+  readonly #table: FoldTable
+  readonly #id: SubscriptionId
+  readonly #cache: RowCache
+
+  constructor(fold: AnyFold, table: FoldTable, id: SubscriptionId, maxCachedRows: number) {
+    this.#fold = fold
+    this.#table = table
+    this.#id = id
+    this.#cache = new RowCache(maxCachedRows)
+  }
+
+  async apply(client: pg.ClientBase, events: readonly SequencedEvent[]): Promise<void> {
+    const steps = this.#steps(events)
+    if (steps.length === 0) return
+    await this.#load(client, steps)
+    const touched = new Map<string, FoldRow>()
+    for (const step of steps) {
+      touched.set(step.keyText, step.key)
+      this.#cache.set(step.keyText, this.#reduce(step))
+    }
+    await this.#store(client, touched)
+  }
+
+  committed(): void {
+    this.#cache.evict()
+  }
+
+  reset(): void {
+    this.#cache.clear()
+  }
+
+  #steps(events: readonly SequencedEvent[]): Step[] {
+    const steps: Step[] = []
+    for (const event of events) {
+      if (!Object.hasOwn(this.#fold.on, event.type)) continue
+      const key = this.#guard(event, () => this.#fold.key(event))
+      if (key === null) continue
+      steps.push({ event, key, keyText: this.#guard(event, () => this.#table.keyOf(key)) })
+    }
+    return steps
+  }
+
+  async #load(client: pg.ClientBase, steps: readonly Step[]): Promise<void> {
+    const missing = new Map<string, FoldRow>()
+    for (const { keyText, key } of steps) {
+      if (!this.#cache.has(keyText)) missing.set(keyText, key)
+    }
+    if (missing.size === 0) return
+    for (const keyText of missing.keys()) this.#cache.set(keyText, null)
+    for (const row of await this.#table.select(client, [...missing.values()])) {
+      this.#cache.set(this.#table.keyOf(row), row)
+    }
+  }
+
+  #reduce({ event, key, keyText }: Step): FoldRow | null {
+    return this.#guard(event, () => {
+      const reducer = this.#fold.on[event.type]
+      const values = reducer?.(this.#cache.get(keyText) ?? null, event) ?? null
+      return values === null ? null : this.#table.complete(key, values)
+    })
+  }
+
+  async #store(client: pg.ClientBase, touched: ReadonlyMap<string, FoldRow>): Promise<void> {
+    const rows: FoldRow[] = []
+    const deleted: FoldRow[] = []
+    for (const [keyText, key] of touched) {
+      const row = this.#cache.get(keyText)
+      if (row == null) deleted.push(key)
+      else rows.push(row)
+    }
+    if (deleted.length > 0) await this.#table.delete(client, deleted)
+    if (rows.length > 0) await this.#table.upsert(client, rows)
+  }
+
+  #guard<T>(event: SequencedEvent, body: () => T): T {
+    try {
+      return body()
+    } catch (error) {
+      throw handlerFailed(this.#id, event, error)
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import type pg from 'pg'
+import { quoteIdent } from '../db/quote-ident.ts'
+import type { ColumnSpec } from './column.ts'
+import type { Table } from './table.ts'
+
+/** A row with its values as the reducers see them. */
+export type FoldRow = Readonly<Record<string, unknown>>
+
+interface NamedColumn {
+  readonly name: string
+  readonly spec: ColumnSpec
+}
+
+/**
+ * Reads and writes the rows of one table by primary key, any number in one statement. Values travel
+ * as text and are cast by the server, one array per column.
+ */
+export class FoldTable {
+  readonly #columns: readonly NamedColumn[]
+  readonly #keyColumns: readonly NamedColumn[]
+  readonly #selectSql: string
+  readonly #upsertSql: string
+  readonly #deleteSql: string
+  readonly #name: string
+
+  /** @param qualifiedName already quoted. */
+  constructor(qualifiedName: string, table: Table) {
+    this.#name = qualifiedName
+    this.#columns = Object.entries(table.columns).map(([name, { spec }]) => ({ name, spec }))
+    this.#keyColumns = this.#columns.filter((column) => column.spec.isPrimaryKey)
+    this.#selectSql = selectSql(qualifiedName, this.#columns, this.#keyColumns)
+    this.#upsertSql = upsertSql(qualifiedName, this.#columns, this.#keyColumns)
+    this.#deleteSql = deleteSql(qualifiedName, this.#keyColumns)
+  }
+
+  /** Identifies a row within the table. */
+  keyOf(row: FoldRow): string {
+    const [only] = this.#keyColumns
+    if (this.#keyColumns.length === 1 && only !== undefined) return encodeValue(only, row) ?? ''
+    return JSON.stringify(this.#keyColumns.map((column) => encodeValue(column, row)))
+  }
+
+  /** Makes the row that a reducer's values and the event's key stand for, with defaults filled in. */
+  complete(key: FoldRow, values: FoldRow): FoldRow {
+    const row: Record<string, unknown> = {}
+    for (const { name, spec } of this.#columns) {
+      const value = spec.isPrimaryKey ? key[name] : values[name]
+      row[name] = value === undefined ? spec.defaultValue : value
+    }
+    return row
+  }
+
+  /** Reads the rows that exist of the given keys. */
+  async select(client: pg.ClientBase, keys: readonly FoldRow[]): Promise<readonly FoldRow[]> {
+    const { rows } = await client.query<Record<string, string | null>>({
+      name: `tidemark-fold-select-${this.#name}`.slice(0, 63),
+      text: this.#selectSql,
+      values: toArrays(this.#keyColumns, keys),
+    })
+    return rows.map((row) => decodeRow(this.#columns, row))
+  }
+
+  /** Inserts or overwrites rows. */
+  async upsert(client: pg.ClientBase, rows: readonly FoldRow[]): Promise<void> {
+    await client.query(this.#upsertSql, toArrays(this.#columns, rows))
+  }
+
+  /** Deletes the rows of the given keys. */
+  async delete(client: pg.ClientBase, keys: readonly FoldRow[]): Promise<void> {
+    await client.query(this.#deleteSql, toArrays(this.#keyColumns, keys))
+  }
+}
+
+function toArrays(columns: readonly NamedColumn[], rows: readonly FoldRow[]): (string | null)[][] {
+  return columns.map((column) => rows.map((row) => encodeValue(column, row)))
+}
+
+function encodeValue({ name, spec }: NamedColumn, row: FoldRow): string | null {
+  const value = row[name]
+  return value === null || value === undefined ? null : spec.encode(value as never)
+}
+
+function decodeRow(columns: readonly NamedColumn[], row: Record<string, string | null>): FoldRow {
+  const decoded: Record<string, unknown> = {}
+  for (const { name, spec } of columns) {
+    const value = row[name] ?? null
+    decoded[name] = value === null ? null : spec.decode(value)
+  }
+  return decoded
+}
+
+function selectSql(
+  table: string,
+  columns: readonly NamedColumn[],
+  key: readonly NamedColumn[],
+): string {
+  const list = columns.map(({ name, spec }) => {
+    const column = `t.${quoteIdent(name)}`
+    return `${spec.readAs.replaceAll('%', () => column)} as ${quoteIdent(name)}`
+  })
+  const match = key.map(({ name }, i) => `t.${quoteIdent(name)} = k.c${i}`)
+  return `select ${list.join(', ')} from (${unnest(key)}) as k join ${table} as t on ${match.join(' and ')}`
+}
+
+function upsertSql(
+  table: string,
+  columns: readonly NamedColumn[],
+  key: readonly NamedColumn[],
+): string {
+  const names = columns.map(({ name }) => quoteIdent(name))
+  const rest = columns.filter((column) => !column.spec.isPrimaryKey)
+  const update = rest.map(({ name }) => `${quoteIdent(name)} = excluded.${quoteIdent(name)}`)
+  const target = key.map(({ name }) => quoteIdent(name)).join(', ')
+  const action = update.length === 0 ? 'do nothing' : `do update set ${update.join(', ')}`
+  return `insert into ${table} (${names.join(', ')}) ${unnest(columns)} on conflict (${target}) ${action}`
+}
+
+function deleteSql(table: string, key: readonly NamedColumn[]): string {
+  const match = key.map(({ name }, i) => `t.${quoteIdent(name)} = k.c${i}`)
+  return `delete from ${table} as t using (${unnest(key)}) as k where ${match.join(' and ')}`
+}
+
+function unnest(columns: readonly NamedColumn[]): string {
+  const casts = columns.map(({ spec }, i) => `u.c${i}::${spec.sqlType} as c${i}`)
+  const arrays = columns.map((_, i) => `$${i + 1}::text[]`)
+  const names = columns.map((_, i) => `c${i}`)
+  return `select ${casts.join(', ')} from unnest(${arrays.join(', ')}) as u (${names.join(', ')})`
+}

@@ -1,0 +1,138 @@
+import type { AnyEventDefinition, EventOf } from '../core/event.ts'
+import { type EventRegistry, eventRegistry } from '../core/event-registry.ts'
+import { TidemarkError } from '../core/tidemark-error.ts'
+import type { Key, Row, Table, Values } from './table.ts'
+
+/** The tables of a projection, by name. */
+export type Tables = Readonly<Record<string, Table>>
+
+export interface ProjectionOptions<D extends AnyEventDefinition, T extends Tables> {
+  /** Raised with every change of tables or reducers. A new version is built beside the live one. */
+  readonly version: number
+  /** Event types that the projection reads. */
+  readonly events: readonly D[]
+  readonly tables: T
+  /** Schema of the views on the live version. Default: the projection's name. */
+  readonly schema?: string
+}
+
+/**
+ * One row per key, reduced from events. `on` has a reducer for each event type: from the row (null
+ * when there is none) and the event to the row's new values, or null to delete it. Pure.
+ */
+export interface Fold<D extends AnyEventDefinition, T extends Table> {
+  /** Narrows the fold to some of the projection's event types. Default: all of them. */
+  readonly events?: readonly D[]
+  /** The row that an event concerns; null for none. Pure. */
+  readonly key: (event: EventOf<D>) => Key<T> | null
+  readonly on: {
+    readonly [Type in EventOf<D>['type']]: (
+      row: Row<T> | null,
+      event: Extract<EventOf<D>, { readonly type: Type }>,
+    ) => Values<T> | null
+  }
+}
+
+/** A fold without its types, as the engine runs it. */
+export interface AnyFold {
+  readonly table: string
+  readonly key: (event: unknown) => Record<string, unknown> | null
+  readonly on: Readonly<
+    Record<string, (row: unknown, event: unknown) => Record<string, unknown> | null>
+  >
+}
+
+/** A projection's definition. Plain data: nothing happens until a worker runs it. */
+export interface Projection<
+  D extends AnyEventDefinition = AnyEventDefinition,
+  T extends Tables = Tables,
+> {
+  readonly name: string
+  readonly version: number
+  readonly events: readonly D[]
+  readonly tables: T
+  /** Schema of the views on the live version. */
+  readonly viewSchema: string
+  readonly folds: readonly AnyFold[]
+  readonly registry: EventRegistry
+
+  /**
+   * Adds a fold into one of the tables.
+   *
+   * @throws DEFINITION_INVALID when the table has no primary key.
+   */
+  fold<N extends keyof T & string, F extends AnyEventDefinition = D>(
+    table: N,
+    fold: Fold<F, T[N]>,
+  ): Projection<D, T>
+}
+
+/** Any projection, whatever its events and tables. */
+export interface AnyProjection {
+  readonly name: string
+  readonly version: number
+  readonly tables: Tables
+  readonly viewSchema: string
+  readonly folds: readonly AnyFold[]
+  readonly registry: EventRegistry
+}
+
+/**
+ * Starts the definition of a projection.
+ *
+ * @throws DEFINITION_INVALID when a name or the version is not usable.
+ */
+export function projection<const D extends AnyEventDefinition, const T extends Tables>(
+  name: string,
+  options: ProjectionOptions<D, T>,
+): Projection<D, T> {
+  const viewSchema = options.schema ?? name
+  for (const identifier of [name, viewSchema, ...Object.keys(options.tables)]) {
+    requireIdentifier(name, identifier)
+  }
+  for (const table of Object.values(options.tables)) {
+    for (const column of Object.keys(table.columns)) requireIdentifier(name, column)
+  }
+  if (!Number.isInteger(options.version) || options.version < 1) {
+    throw invalid(name, `version ${options.version} is not a whole number from 1`)
+  }
+  if (options.events.length === 0) throw invalid(name, 'it reads no events')
+  const { version, events, tables } = options
+  return withFolds({ name, version, events, tables, viewSchema }, [])
+}
+
+function withFolds<D extends AnyEventDefinition, T extends Tables>(
+  base: Pick<Projection<D, T>, 'name' | 'version' | 'events' | 'tables' | 'viewSchema'>,
+  folds: readonly AnyFold[],
+): Projection<D, T> {
+  return {
+    ...base,
+    folds,
+    registry: eventRegistry(base.events),
+    fold: (table, fold) => {
+      requirePrimaryKey(base.name, table, base.tables[table])
+      const { key, on } = fold as unknown as AnyFold
+      return withFolds(base, [...folds, { table, key, on }])
+    },
+  }
+}
+
+function requirePrimaryKey(name: string, tableName: string, table: Table | undefined): void {
+  const columns = Object.values(table?.columns ?? {})
+  if (columns.some((column) => column.spec.isPrimaryKey)) return
+  throw invalid(name, `table "${tableName}" has no primary key: mark a column with primaryKey()`)
+}
+
+function requireIdentifier(name: string, identifier: string): void {
+  if (/^[a-z][a-z0-9_]{0,49}$/.test(identifier)) return
+  throw invalid(
+    name,
+    `"${identifier}" is not a usable name: use a-z, 0-9 and _, at most 50 characters`,
+  )
+}
+
+function invalid(name: string, reason: string): TidemarkError {
+  return new TidemarkError('DEFINITION_INVALID', `projection "${name}": ${reason}`, {
+    details: { name, reason },
+  })
+}

@@ -1,0 +1,45 @@
+import { Kysely, PostgresDialect } from 'kysely'
+import type { ReadonlyKysely } from 'kysely/readonly'
+import type pg from 'pg'
+import type { AnyEventDefinition } from '../core/event.ts'
+import { versionSchema } from './ddl.ts'
+import { exactTypes } from './exact-types.ts'
+import type { AnyProjection, Projection, Tables } from './projection.ts'
+import type { Row } from './table.ts'
+
+/** The tables of a projection as Kysely sees them. */
+export type QueryDatabase<T extends Tables> = { readonly [N in keyof T]: Row<T[N]> }
+
+/** A read-only Kysely over the tables of a projection. */
+export type ProjectionQuery<P> =
+  P extends Projection<infer _D extends AnyEventDefinition, infer T>
+    ? ReadonlyKysely<QueryDatabase<T>>
+    : never
+
+/**
+ * Makes a Kysely over a projection: over the views on the live version, or over the tables of the
+ * defined version itself. Its connections are the pool's; it is never destroyed.
+ */
+export function queryProjection(
+  pool: pg.Pool,
+  projection: AnyProjection,
+  from: 'live' | 'defined',
+): Kysely<unknown> {
+  const schema = from === 'live' ? projection.viewSchema : versionSchema(projection)
+  return new Kysely<unknown>({
+    dialect: new PostgresDialect({ pool: exactPool(pool) }),
+  }).withSchema(schema)
+}
+
+/** The pool, except that results have the types which the columns declare, whoever made the pool. */
+function exactPool(pool: pg.Pool): pg.Pool {
+  const connect = async () => {
+    const client = await pool.connect()
+    return {
+      query: (text: string, values: readonly unknown[]) =>
+        client.query({ text, values: [...values], types: exactTypes }),
+      release: () => client.release(),
+    }
+  }
+  return { options: pool.options, connect, end: async () => {} } as unknown as pg.Pool
+}

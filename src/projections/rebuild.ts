@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto'
+import type pg from 'pg'
+import type { Logger } from '../core/logger.ts'
+import { TidemarkError } from '../core/tidemark-error.ts'
+import type { LogNames } from '../db/log-names.ts'
+import { pause } from '../db/wait.ts'
+import { LogSession } from '../subscriptions/log-session.ts'
+import { runSubscription } from '../subscriptions/run-subscription.ts'
+import { type BuildStatus, markReady, reactivate, readBuildStatus } from './build-status.ts'
+import type { AnyProjection } from './projection.ts'
+import { projectionSubscriber } from './projection-subscriber.ts'
+import { ensureVersion } from './versions.ts'
+
+export interface RebuildOptions {
+  /** Positions in one transaction. Default 5,000. */
+  readonly batchSize?: number
+  readonly onProgress?: (progress: RebuildProgress) => void
+  /** Stops after the chunk at hand. The version stays, and the next rebuild goes on from there. */
+  readonly signal?: AbortSignal
+}
+
+/** How far a rebuild has come. */
+export interface RebuildProgress {
+  readonly position: bigint
+  /** Where the log reaches now; it goes on growing. */
+  readonly head: bigint
+  readonly eventsPerSecond: number
+  /** Null until it can be estimated. */
+  readonly remainingMs: number | null
+}
+
+export interface RebuildResult {
+  readonly projection: string
+  readonly version: number
+  readonly position: bigint
+  readonly durationMs: number
+}
+
+interface RebuildContext {
+  readonly pool: pg.Pool
+  readonly connectionString: string
+  readonly names: LogNames
+  readonly logger: Logger
+}
+
+const defaults = { batchSize: 5_000, maxAttempts: 5 }
+const progressIntervalMs = 100
+
+/**
+ * Builds the version that a definition describes, beside the live one, from the start of the log
+ * until it has caught up, while appends and all other projections go on. Then it is `ready`: a
+ * worker that knows the definition keeps it there, and `promote` shows it.
+ *
+ * A rebuild that was stopped or killed goes on from its checkpoint. When a worker already builds the
+ * version, this call only watches it.
+ *
+ * @throws PROJECTION_STATE_INVALID when the version is live or was: raise the version.
+ * @throws OPERATION_CANCELLED when the signal stopped it. Nothing is lost.
+ * @throws SUBSCRIPTION_FAILED when a handler threw, PROJECTION_DRIFTED, SCHEMA_FOREIGN
+ */
+export async function rebuild(
+  context: RebuildContext,
+  projection: AnyProjection,
+  options: RebuildOptions = {},
+): Promise<RebuildResult> {
+  const { pool, names, logger } = context
+  const began = performance.now()
+  await requireBuildable(context, projection)
+  await reactivate(pool, names, projection)
+  const build = new AbortController()
+  const signal = AbortSignal.any([build.signal, options.signal ?? build.signal])
+  const session = new LogSession({ ...context, pollIntervalMs: 1_000 })
+  const subscriber = projectionSubscriber(projection, {
+    caughtUp: () => markReady(pool, names, projection),
+  })
+  const parts = [
+    session.run(signal),
+    runSubscription(
+      subscriber,
+      {
+        pool,
+        names,
+        session,
+        logger,
+        owner: `rebuild ${randomUUID().slice(0, 8)}`,
+        batchSize: options.batchSize ?? defaults.batchSize,
+        maxAttempts: defaults.maxAttempts,
+      },
+      signal,
+    ),
+  ]
+  try {
+    const position = await watch(context, projection, options, signal)
+    const { name, version } = projection
+    return { projection: name, version, position, durationMs: performance.now() - began }
+  } finally {
+    build.abort()
+    await Promise.all(parts)
+  }
+}
+
+async function requireBuildable(context: RebuildContext, projection: AnyProjection): Promise<void> {
+  const version = await ensureVersion(context.pool, context.names, projection, {
+    createLater: true,
+  })
+  const state = version?.state ?? 'building'
+  if (state === 'building' || state === 'ready') return
+  const { name, version: number } = projection
+  throw new TidemarkError(
+    'PROJECTION_STATE_INVALID',
+    `projection "${name}" version ${number} is ${state} already: ` +
+      'raise `version` in its definition to rebuild',
+    { details: { projection: name, version: number, state } },
+  )
+}
+
+async function watch(
+  context: RebuildContext,
+  projection: AnyProjection,
+  options: RebuildOptions,
+  signal: AbortSignal,
+): Promise<bigint> {
+  const began = performance.now()
+  const first = await readBuildStatus(context.pool, context.names, projection)
+  for (;;) {
+    const status = await readBuildStatus(context.pool, context.names, projection)
+    options.onProgress?.(progressOf(first, status, performance.now() - began))
+    if (status.failure !== null) throw failed(projection, status.failure)
+    if (status.state !== 'building') return status.position
+    if (!(await pause(progressIntervalMs, signal))) throw cancelled(projection, status)
+  }
+}
+
+function progressOf(first: BuildStatus, now: BuildStatus, elapsedMs: number): RebuildProgress {
+  const done = Number(now.position - first.position)
+  const eventsPerSecond = elapsedMs === 0 ? 0 : (done / elapsedMs) * 1_000
+  const left = Number(now.head - now.position)
+  return {
+    position: now.position,
+    head: now.head,
+    eventsPerSecond,
+    remainingMs: eventsPerSecond === 0 ? null : (left / eventsPerSecond) * 1_000,
+  }
+}
+
+function failed(projection: AnyProjection, reason: string): TidemarkError {
+  const subscription = `projection "${projection.name}" version ${projection.version}`
+  return new TidemarkError('SUBSCRIPTION_FAILED', reason, { details: { subscription, reason } })
+}
+
+function cancelled(projection: AnyProjection, status: BuildStatus): TidemarkError {
+  const operation = `rebuild of projection "${projection.name}" version ${projection.version}`
+  return new TidemarkError(
+    'OPERATION_CANCELLED',
+    `the ${operation} was stopped at position ${status.position} of ${status.head}: ` +
+      'run it again to go on from there',
+    { details: { operation } },
+  )
+}

@@ -1,0 +1,267 @@
+import pRetry from 'p-retry'
+import type pg from 'pg'
+import { TidemarkError } from '../core/tidemark-error.ts'
+import type { LogNames } from '../db/log-names.ts'
+import { sqlstate, sqlstateOf } from '../db/sqlstate.ts'
+import { transaction } from '../db/transaction.ts'
+import { projectionLag } from './lag.ts'
+import { dropOwnedSchema } from './owned-schema.ts'
+import { listVersions, lockProjection, type ProjectionVersion, setState } from './versions.ts'
+import { dropViews, showVersion } from './views.ts'
+
+export interface SwitchOptions {
+  /**
+   * How long one attempt waits for the readers of the views, who meanwhile hold up those after them.
+   * Default 500.
+   */
+  readonly lockTimeoutMs?: number
+  /** Attempts before giving up. Default 20. */
+  readonly maxAttempts?: number
+}
+
+export interface PromoteOptions extends SwitchOptions {
+  /** Version to show. Default: the newest that is ready or standing by. */
+  readonly version?: number
+  /** How many positions the version may be behind the live one. Default 1,000. */
+  readonly maxLag?: bigint
+}
+
+/** Which version is shown now and which was before. */
+export interface SwitchResult {
+  readonly projection: string
+  readonly live: number
+  readonly before: number | null
+}
+
+const defaults = { lockTimeoutMs: 500, maxAttempts: 20, maxLag: 1_000n }
+
+/**
+ * Makes the views show another version, all tables at once, in one short transaction. The version
+ * before goes on following the log as `standby`, so that `rollback` is as quick.
+ *
+ * @throws PROJECTION_UNKNOWN, PROJECTION_STATE_INVALID, PROJECTION_BEHIND, PROJECTION_VIEW_IN_USE
+ * @throws LOCK_TIMED_OUT when long queries kept the views in use for all attempts: nothing changed.
+ */
+export async function promote(
+  pool: pg.Pool,
+  names: LogNames,
+  name: string,
+  options: PromoteOptions = {},
+): Promise<SwitchResult> {
+  return withRetries(name, options, () =>
+    switchIn(pool, names, name, options, async (client, versions) => {
+      const target = chooseTarget(name, versions, options.version)
+      await requireCaughtUp(client, names, target, options.maxLag ?? defaults.maxLag)
+      return target
+    }),
+  )
+}
+
+/**
+ * Makes the views show the version before again: the latest that stands by.
+ *
+ * @throws PROJECTION_UNKNOWN, PROJECTION_STATE_INVALID when none stands by, LOCK_TIMED_OUT
+ */
+export async function rollback(
+  pool: pg.Pool,
+  names: LogNames,
+  name: string,
+  options: SwitchOptions = {},
+): Promise<SwitchResult> {
+  return withRetries(name, options, () =>
+    switchIn(pool, names, name, options, async (_client, versions) => {
+      const standby = versions
+        .filter((version) => version.state === 'standby')
+        .sort((a, b) => a.changedAt.getTime() - b.changedAt.getTime())
+        .at(-1)
+      if (standby === undefined) throw noneInState(name, versions, 'standby')
+      return standby
+    }),
+  )
+}
+
+/**
+ * Removes a version with its tables. The live one is refused, unless it is the only one left and
+ * `live` says that the projection itself is to go.
+ *
+ * @throws PROJECTION_UNKNOWN, PROJECTION_VERSION_UNKNOWN, PROJECTION_STATE_INVALID
+ */
+export async function dropVersion(
+  pool: pg.Pool,
+  names: LogNames,
+  name: string,
+  version: number,
+  options: { readonly live?: boolean } = {},
+): Promise<void> {
+  await transaction(pool, async (client) => {
+    const versions = await lockedVersions(client, names, name)
+    const target = versions.find((candidate) => candidate.version === version)
+    if (target === undefined) throw unknownVersion(name, version)
+    if (target.state === 'live') await dropLast(client, target, versions, options.live === true)
+    await dropOwnedSchema(client, target.schemaName)
+    await client.query(`delete from ${names.schema}.projections where name = $1 and version = $2`, [
+      name,
+      version,
+    ])
+    await client.query(
+      `delete from ${names.schema}.subscriptions
+       where kind = 'projection' and name = $1 and version = $2`,
+      [name, version],
+    )
+  })
+}
+
+async function dropLast(
+  client: pg.ClientBase,
+  target: ProjectionVersion,
+  versions: readonly ProjectionVersion[],
+  allowed: boolean,
+): Promise<void> {
+  if (!allowed || versions.length > 1) {
+    throw stateInvalid(target, 'is live: promote another version first')
+  }
+  await dropViews(client, target.viewSchema)
+  await dropOwnedSchema(client, target.viewSchema)
+}
+
+async function switchIn(
+  pool: pg.Pool,
+  names: LogNames,
+  name: string,
+  options: SwitchOptions,
+  choose: (
+    client: pg.ClientBase,
+    versions: readonly ProjectionVersion[],
+  ) => Promise<ProjectionVersion>,
+): Promise<SwitchResult> {
+  const lockTimeoutMs = options.lockTimeoutMs ?? defaults.lockTimeoutMs
+  return transaction(pool, async (client) => {
+    const versions = await lockedVersions(client, names, name)
+    const live = versions.find((version) => version.state === 'live')
+    const target = await choose(client, versions)
+    if (live !== undefined) await setState(client, names, live, 'standby')
+    await setState(client, names, target, 'live')
+    await client.query(`set local lock_timeout = ${Math.trunc(lockTimeoutMs)}`)
+    await showVersion(client, target)
+    return { projection: name, live: target.version, before: live?.version ?? null }
+  })
+}
+
+async function withRetries<T>(
+  name: string,
+  options: SwitchOptions,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  const timeoutMs = options.lockTimeoutMs ?? defaults.lockTimeoutMs
+  try {
+    return await pRetry(attempt, {
+      retries: (options.maxAttempts ?? defaults.maxAttempts) - 1,
+      minTimeout: 50,
+      maxTimeout: 1_000,
+      randomize: true,
+      shouldRetry: ({ error }) => isLockFailure(error),
+    })
+  } catch (error) {
+    if (!isLockFailure(error)) throw error
+    const resource = `views of projection "${name}"`
+    throw new TidemarkError(
+      'LOCK_TIMED_OUT',
+      `the ${resource} stayed in use: end the long queries on them and try again. Nothing changed`,
+      { details: { resource, timeoutMs }, cause: error },
+    )
+  }
+}
+
+function isLockFailure(error: unknown): boolean {
+  const state = sqlstateOf(error)
+  return state === sqlstate.lockNotAvailable || state === sqlstate.deadlockDetected
+}
+
+async function lockedVersions(
+  client: pg.ClientBase,
+  names: LogNames,
+  name: string,
+): Promise<readonly ProjectionVersion[]> {
+  await lockProjection(client, names, name)
+  const versions = await listVersions(client, names, name)
+  if (versions.length > 0) return versions
+  const all = await listVersions(client, names)
+  throw unknownProjection(name, [...new Set(all.map((version) => version.name))])
+}
+
+function chooseTarget(
+  name: string,
+  versions: readonly ProjectionVersion[],
+  wanted: number | undefined,
+): ProjectionVersion {
+  if (wanted === undefined) {
+    const newest = versions.filter(({ state }) => state === 'ready' || state === 'standby').at(-1)
+    if (newest === undefined) throw noneInState(name, versions, 'ready')
+    return newest
+  }
+  const target = versions.find((version) => version.version === wanted)
+  if (target === undefined) throw unknownVersion(name, wanted)
+  if (target.state === 'live') throw stateInvalid(target, 'is live already')
+  if (target.state === 'building') throw stateInvalid(target, 'is still building: run rebuild')
+  return target
+}
+
+async function requireCaughtUp(
+  client: pg.ClientBase,
+  names: LogNames,
+  target: ProjectionVersion,
+  maxLag: bigint,
+): Promise<void> {
+  const lag = await projectionLag(client, names, target)
+  if (lag <= maxLag) return
+  const { name, version } = target
+  throw new TidemarkError(
+    'PROJECTION_BEHIND',
+    `projection "${name}" version ${version} is ${lag} events behind, at most ${maxLag} are ` +
+      'allowed: let a worker that knows this version catch up',
+    { details: { projection: name, version, lag } },
+  )
+}
+
+/** Says that no projection of the name exists, and which do. */
+export function unknownProjection(name: string, known: readonly string[]): TidemarkError {
+  const list = known.length === 0 ? 'none' : known.map((other) => `"${other}"`).join(', ')
+  return new TidemarkError(
+    'PROJECTION_UNKNOWN',
+    `there is no projection "${name}"; known: ${list}`,
+    { details: { projection: name, known } },
+  )
+}
+
+function unknownVersion(name: string, version: number): TidemarkError {
+  return new TidemarkError(
+    'PROJECTION_VERSION_UNKNOWN',
+    `projection "${name}" has no version ${version}`,
+    { details: { projection: name, version } },
+  )
+}
+
+function stateInvalid(version: ProjectionVersion, text: string): TidemarkError {
+  const details = { projection: version.name, version: version.version, state: version.state }
+  return new TidemarkError(
+    'PROJECTION_STATE_INVALID',
+    `projection "${version.name}" version ${version.version} ${text}`,
+    { details },
+  )
+}
+
+function noneInState(
+  name: string,
+  versions: readonly ProjectionVersion[],
+  wanted: ProjectionState,
+): TidemarkError {
+  const states = versions.map(({ version, state }) => `${version} is ${state}`).join(', ')
+  const live = versions.find((version) => version.state === 'live')
+  return new TidemarkError(
+    'PROJECTION_STATE_INVALID',
+    `projection "${name}" has no version that is ${wanted}: version ${states}`,
+    { details: { projection: name, version: live?.version ?? 0, state: wanted } },
+  )
+}
+
+type ProjectionState = ProjectionVersion['state']

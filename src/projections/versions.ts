@@ -1,0 +1,161 @@
+import type pg from 'pg'
+import { TidemarkError } from '../core/tidemark-error.ts'
+import { advisoryLockKey, type LogNames } from '../db/log-names.ts'
+import { type Connection, run } from '../db/queryable.ts'
+import { transaction } from '../db/transaction.ts'
+import { createCheckpoint } from '../subscriptions/checkpoint.ts'
+import { createTables, definitionHash, versionSchema } from './ddl.ts'
+import { createOwnedSchema } from './owned-schema.ts'
+import type { AnyProjection } from './projection.ts'
+import { projectionSubscription } from './projection-subscriber.ts'
+import { showVersion } from './views.ts'
+
+/**
+ * What becomes of a version: `building` (reads the log from the start), `ready` (has caught up and
+ * follows), `live` (what the views show), `standby` (was live, still follows), `retired`.
+ */
+export type ProjectionState = 'building' | 'ready' | 'live' | 'standby' | 'retired'
+
+/** One version of a projection, as the database knows it. */
+export interface ProjectionVersion {
+  readonly name: string
+  readonly version: number
+  readonly state: ProjectionState
+  readonly schemaName: string
+  readonly viewSchema: string
+  readonly definitionHash: string
+  readonly changedAt: Date
+}
+
+interface Row {
+  readonly name: string
+  readonly version: number
+  readonly state: ProjectionState
+  readonly schema_name: string
+  readonly view_schema: string
+  readonly definition_hash: string
+  readonly changed_at: Date
+}
+
+/** Lists the versions of all projections, or of one. */
+export async function listVersions(
+  connection: Connection,
+  names: LogNames,
+  name?: string,
+): Promise<readonly ProjectionVersion[]> {
+  const rows = await run<Row>(connection, {
+    text: /* sql */ `
+      select name, version, state, schema_name, view_schema, definition_hash, changed_at
+      from ${names.schema}.projections
+      where $1::text is null or name = $1
+      order by name, version`,
+    values: [name ?? null],
+  })
+  return rows.map((row) => ({
+    name: row.name,
+    version: row.version,
+    state: row.state,
+    schemaName: row.schema_name,
+    viewSchema: row.view_schema,
+    definitionHash: row.definition_hash,
+    changedAt: row.changed_at,
+  }))
+}
+
+/**
+ * Creates the version that a definition describes, unless it exists: the first version of a
+ * projection as the live one, a later one, when asked for, as `building` beside the live one.
+ *
+ * @returns the version, or undefined when it is a later one that nobody has asked for.
+ * @throws PROJECTION_DRIFTED when the version exists with other tables: raise the version.
+ * @throws SCHEMA_FOREIGN when a schema of the name exists that tidemark did not create.
+ */
+export async function ensureVersion(
+  pool: pg.Pool,
+  names: LogNames,
+  projection: AnyProjection,
+  options: { readonly createLater: boolean },
+): Promise<ProjectionVersion | undefined> {
+  return transaction(pool, async (client) => {
+    await lockProjection(client, names, projection.name)
+    const versions = await listVersions(client, names, projection.name)
+    const existing = versions.find((version) => version.version === projection.version)
+    if (existing !== undefined) return requireSameTables(projection, existing)
+    const isFirst = !versions.some((version) => version.state !== 'retired')
+    if (!isFirst && !options.createLater) return undefined
+    await createVersion(client, names, projection, isFirst ? 'live' : 'building')
+    const created = await listVersions(client, names, projection.name)
+    return created.find((version) => version.version === projection.version)
+  })
+}
+
+/** Serialises what changes the versions of one projection, until the end of the transaction. */
+export async function lockProjection(
+  client: pg.ClientBase,
+  names: LogNames,
+  name: string,
+): Promise<void> {
+  const key = advisoryLockKey(names.schema, `projection:${name}`).toString()
+  await client.query('select pg_advisory_xact_lock($1)', [key])
+}
+
+/** Moves a version to another state. */
+export async function setState(
+  connection: Connection,
+  names: LogNames,
+  version: { readonly name: string; readonly version: number },
+  state: ProjectionState,
+): Promise<void> {
+  await run(connection, {
+    text: /* sql */ `
+      update ${names.schema}.projections
+      set state = $3, changed_at = clock_timestamp()
+      where name = $1 and version = $2`,
+    values: [version.name, version.version, state],
+  })
+}
+
+async function createVersion(
+  client: pg.ClientBase,
+  names: LogNames,
+  projection: AnyProjection,
+  state: ProjectionState,
+): Promise<void> {
+  const schemaName = versionSchema(projection)
+  await createOwnedSchema(client, names, schemaName)
+  await client.query(createTables(projection))
+  await client.query(
+    /* sql */ `
+    insert into ${names.schema}.projections
+      (name, version, state, schema_name, view_schema, definition_hash)
+    values ($1, $2, $3, $4, $5, $6)`,
+    [
+      projection.name,
+      projection.version,
+      state,
+      schemaName,
+      projection.viewSchema,
+      definitionHash(projection),
+    ],
+  )
+  await createCheckpoint(client, names, projectionSubscription(projection), 0n)
+  if (state === 'live') {
+    await createOwnedSchema(client, names, projection.viewSchema)
+    await showVersion(client, { viewSchema: projection.viewSchema, schemaName })
+  }
+}
+
+function requireSameTables(
+  projection: AnyProjection,
+  existing: ProjectionVersion,
+): ProjectionVersion {
+  if (existing.definitionHash === definitionHash(projection)) return existing
+  const { name, version } = projection
+  const reason = 'its tables are declared otherwise now'
+  throw new TidemarkError(
+    'PROJECTION_DRIFTED',
+    `projection "${name}" version ${version} exists but ${reason}: ` +
+      'raise `version` in its definition and rebuild',
+    { details: { projection: name, version, reason } },
+  )
+}

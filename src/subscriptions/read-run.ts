@@ -1,0 +1,78 @@
+import type { SequencedEvent } from '../core/recorded-event.ts'
+import { TidemarkError } from '../core/tidemark-error.ts'
+import type { LogNames } from '../db/log-names.ts'
+import { type Connection, run } from '../db/queryable.ts'
+import { sqlstate, sqlstateOf } from '../db/sqlstate.ts'
+import { type StoredRow, toRecordedEvent } from '../store/stored-row.ts'
+
+/** Where to read on. */
+export interface LogCursor {
+  readonly position: bigint
+  /** Within a commit that is read in parts: where the part before ended. A hint, never needed. */
+  readonly insertId: string | null
+}
+
+/** A run of the log: its events of the wanted types, as they were stored, and where it ends. */
+export interface LogRun {
+  readonly events: readonly SequencedEvent[]
+  /** Everything up to here has been read. Equal to the start when there was nothing. */
+  readonly end: LogCursor
+}
+
+export interface ReadRunOptions {
+  readonly after: LogCursor
+  /** Positions that the run covers at most, whatever their types. */
+  readonly maxEvents: number
+  /** Types to return; null for all. */
+  readonly types: readonly string[] | null
+}
+
+interface Row extends StoredRow {
+  readonly insert_id: string | null
+}
+
+/**
+ * Reads the next run of the log by position. Live delivery, catch-up and rebuild are this one read,
+ * in this one order.
+ *
+ * @throws LOG_INCONSISTENT when the table holds other events than the ledger promises.
+ */
+export async function readRun(
+  connection: Connection,
+  names: LogNames,
+  options: ReadRunOptions,
+): Promise<LogRun> {
+  const { after, maxEvents, types } = options
+  try {
+    const rows = await run<Row>(connection, {
+      name: `tidemark-read-log-${names.schema}`,
+      text: /* sql */ `
+        select position::text, insert_id::text, stream_id, version::text, event_id, type,
+          schema_version::integer, data, metadata, tags, recorded_at
+        from ${names.schema}.read_log($1, $2, $3, $4)`,
+      values: [after.position.toString(), maxEvents, types, after.insertId],
+    })
+    return toRun(rows, after)
+  } catch (error) {
+    throw inconsistent(error)
+  }
+}
+
+function toRun(rows: readonly Row[], after: LogCursor): LogRun {
+  const last = rows.at(-1)
+  if (last?.position == null) return { events: [], end: after }
+  return {
+    events: rows.slice(0, -1).map((row) => toRecordedEvent(row) as SequencedEvent),
+    end: { position: BigInt(last.position), insertId: last.insert_id },
+  }
+}
+
+function inconsistent(error: unknown): unknown {
+  if (sqlstateOf(error) !== sqlstate.logInconsistent) return error
+  const { message, detail } = error as Error & { detail?: string }
+  const position = BigInt(detail ?? 0)
+  return new TidemarkError('LOG_INCONSISTENT', message, {
+    details: { position, reason: message },
+    cause: error,
+  })
+}

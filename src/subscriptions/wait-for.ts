@@ -1,0 +1,178 @@
+import { TidemarkError } from '../core/tidemark-error.ts'
+import { parseToken, type Token } from '../core/token.ts'
+import type { LogNames } from '../db/log-names.ts'
+import { type Connection, run } from '../db/queryable.ts'
+import { sqlstateOf } from '../db/sqlstate.ts'
+import { pause } from '../db/wait.ts'
+import { describeSubscription, type SubscriptionKind } from './subscription-id.ts'
+
+export interface WaitOptions {
+  /** Default 5,000. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+/** A subscription to wait for. Without a version: of a projection the live one, else any. */
+export interface WaitTarget {
+  readonly kind: SubscriptionKind
+  readonly name: string
+  readonly version?: number
+}
+
+interface Row {
+  readonly position: string | null
+  readonly checkpoint: string | null
+  readonly state: string | null
+  readonly reason: string | null
+}
+
+const defaults = { timeoutMs: 5_000 }
+
+/** Pauses between looks grow from the first to the longest: most waits end within milliseconds. */
+const pauseMs = { first: 1, growth: 1.4, longest: 50 }
+
+/** Looks at the ledger before a missing transaction is looked up among the aborted ones. */
+const looksBeforeStatus = 12
+
+/**
+ * Waits, from any process, until the commit that a token names is sequenced and, if a target is
+ * given, until that subscription has applied it.
+ *
+ * @returns the position of the commit's last event.
+ * @throws WAIT_TIMED_OUT when it took longer: the commit itself is safe.
+ * @throws TRANSACTION_NOT_COMMITTED when the token's transaction was rolled back.
+ * @throws SUBSCRIPTION_FAILED when the target stands still, SUBSCRIPTION_UNKNOWN when there is none.
+ * @throws TOKEN_INVALID, OPERATION_CANCELLED
+ */
+export async function waitForToken(
+  connection: Connection,
+  names: LogNames,
+  token: Token | string,
+  target: WaitTarget | undefined,
+  options: WaitOptions = {},
+): Promise<bigint> {
+  const timeoutMs = options.timeoutMs ?? defaults.timeoutMs
+  const signal = options.signal ?? new AbortController().signal
+  const deadline = performance.now() + timeoutMs
+  for (let look = 0, ms = pauseMs.first; ; look += 1, ms *= pauseMs.growth) {
+    const row = await lookUp(connection, names, token, target)
+    const position = reached(row, target)
+    if (position !== undefined) return position
+    if (row.position === null && look === looksBeforeStatus) {
+      await requireCommitted(connection, token)
+    }
+    if (performance.now() >= deadline) throw timedOut(token, target, timeoutMs)
+    if (!(await pause(Math.min(ms, pauseMs.longest), signal))) throw cancelled()
+  }
+}
+
+async function lookUp(
+  connection: Connection,
+  names: LogNames,
+  token: Token | string,
+  target: WaitTarget | undefined,
+): Promise<Row> {
+  const { incarnation, transactionId } = parseToken(token)
+  const rows = await run<Row>(connection, {
+    name: `tidemark-wait-${names.schema}`,
+    text: /* sql */ `
+      select c.position::text, s.position::text as checkpoint, s.state, s.error ->> 'message' as reason
+      from (select) as one
+      left join ${names.schema}.commits as c
+        on c.incarnation = $1 and c.transaction_id = $2
+      left join ${names.schema}.subscriptions as s
+        on s.kind = $3
+        and s.name = $4
+        and (
+          s.version = $5
+          or $5::integer is null
+          and (
+            s.kind <> 'projection'
+            or exists (
+              select
+              from ${names.schema}.projections as p
+              where p.name = s.name and p.version = s.version and p.state = 'live'
+            )
+          )
+        )`,
+    values: [
+      incarnation,
+      transactionId.toString(),
+      target?.kind ?? null,
+      target?.name ?? null,
+      target?.version ?? null,
+    ],
+  })
+  return rows[0] ?? { position: null, checkpoint: null, state: null, reason: null }
+}
+
+function reached(row: Row, target: WaitTarget | undefined): bigint | undefined {
+  const position = row.position === null ? undefined : BigInt(row.position)
+  if (target === undefined) return position
+  const subscription = describeTarget(target)
+  if (row.checkpoint === null) {
+    throw new TidemarkError(
+      'SUBSCRIPTION_UNKNOWN',
+      `there is no ${subscription}: run a worker that defines it`,
+      { details: { subscription } },
+    )
+  }
+  if (position !== undefined && BigInt(row.checkpoint) >= position) return position
+  if (row.state === 'failed') {
+    const reason = row.reason ?? 'unknown'
+    throw new TidemarkError('SUBSCRIPTION_FAILED', `${subscription} stands still: ${reason}`, {
+      details: { subscription, reason },
+    })
+  }
+  return undefined
+}
+
+async function requireCommitted(connection: Connection, token: Token | string): Promise<void> {
+  const { transactionId } = parseToken(token)
+  const status = await transactionStatus(connection, transactionId)
+  if (status === 'committed' || status === 'in progress') return
+  throw new TidemarkError(
+    'TRANSACTION_NOT_COMMITTED',
+    `the transaction of token "${token}" was not committed: ${status}`,
+    { details: { token, status } },
+  )
+}
+
+async function transactionStatus(connection: Connection, transactionId: bigint): Promise<string> {
+  try {
+    const rows = await run<{ status: string | null }>(connection, {
+      text: 'select pg_xact_status($1) as status',
+      values: [transactionId.toString()],
+    })
+    // The server forgets the fate of old transactions; then only the ledger can answer.
+    return rows[0]?.status ?? 'committed'
+  } catch (error) {
+    if (sqlstateOf(error) === '22023') return 'unknown to this server'
+    throw error
+  }
+}
+
+function describeTarget(target: WaitTarget): string {
+  if (target.version === undefined) return `${target.kind} "${target.name}"`
+  return describeSubscription({ ...target, version: target.version })
+}
+
+function timedOut(
+  token: Token | string,
+  target: WaitTarget | undefined,
+  timeoutMs: number,
+): TidemarkError {
+  const waitingFor = target === undefined ? 'the sequencer' : describeTarget(target)
+  return new TidemarkError(
+    'WAIT_TIMED_OUT',
+    `${waitingFor} has not reached token "${token}" within ${timeoutMs} ms: is a worker running?`,
+    { details: { waitingFor, timeoutMs } },
+  )
+}
+
+function cancelled(): TidemarkError {
+  const operation = 'wait'
+  return new TidemarkError('OPERATION_CANCELLED', 'the wait was cancelled', {
+    details: { operation },
+  })
+}

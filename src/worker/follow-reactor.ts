@@ -1,0 +1,34 @@
+import { keepTrying } from '../db/keep-trying.ts'
+import type { Reactor } from '../jobs/reactor.ts'
+import { reactorSubscriber, reactorSubscription } from '../jobs/reactor-subscriber.ts'
+import { createCheckpoint } from '../subscriptions/checkpoint.ts'
+import { runSubscription, type SubscriptionContext } from '../subscriptions/run-subscription.ts'
+
+/** Runs a reactor. A new one begins where its definition says. */
+export async function followReactor(
+  reactor: Reactor,
+  context: SubscriptionContext,
+  jobSchema: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { pool, names, logger } = context
+  const created = new AbortController()
+  await keepTrying(
+    async () => {
+      await createCheckpoint(pool, names, reactorSubscription(reactor), startOf(reactor))
+      created.abort()
+    },
+    {
+      task: `reactor "${reactor.name}"`,
+      signal: AbortSignal.any([signal, created.signal]),
+      logger,
+    },
+  )
+  if (signal.aborted) return
+  await runSubscription(reactorSubscriber(reactor, jobSchema), context, signal)
+}
+
+function startOf(reactor: Reactor): bigint | 'head' {
+  if (reactor.from === 'now') return 'head'
+  return reactor.from === 'start' ? 0n : reactor.from
+}

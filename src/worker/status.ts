@@ -1,0 +1,115 @@
+import type { LogNames } from '../db/log-names.ts'
+import { type Connection, run } from '../db/queryable.ts'
+import type { ProjectionState } from '../projections/versions.ts'
+import { listVersions } from '../projections/versions.ts'
+import type { SubscriptionKind } from '../subscriptions/subscription-id.ts'
+
+/** How a log and everything that reads it are doing. */
+export interface LogStatus {
+  readonly schema: string
+  /** Last position in the ledger. */
+  readonly position: bigint
+  readonly mode: 'wal' | 'poll'
+  readonly slot: SlotStatus | null
+  readonly subscriptions: readonly SubscriptionStatus[]
+}
+
+export interface SlotStatus {
+  readonly name: string
+  readonly exists: boolean
+  /** Whether a leader streams from it now. */
+  readonly isActive: boolean
+  /** WAL that the server keeps for it. */
+  readonly retainedBytes: bigint | null
+}
+
+export interface SubscriptionStatus {
+  readonly kind: SubscriptionKind
+  readonly name: string
+  readonly version: number
+  readonly position: bigint
+  /** Exact number of events that it has not passed yet. */
+  readonly lag: bigint
+  /** `active`, or `failed` with the reason in `error`. */
+  readonly state: 'active' | 'failed'
+  readonly error: string | null
+  /** What the version of a projection is; null for other kinds. */
+  readonly projectionState: ProjectionState | null
+  readonly owner: string | null
+}
+
+interface LogRow {
+  readonly position: string
+  readonly mode: 'wal' | 'poll'
+  readonly slot_name: string | null
+  readonly slot_exists: boolean
+  readonly slot_active: boolean | null
+  readonly retained: string | null
+}
+
+interface SubscriptionRow {
+  readonly kind: SubscriptionKind
+  readonly name: string
+  readonly version: number
+  readonly position: string
+  readonly lag: string
+  readonly state: 'active' | 'failed'
+  readonly reason: string | null
+  readonly owner: string | null
+}
+
+/** Reads the state of a log: how far it is sequenced, and how far each subscription has come. */
+export async function readStatus(connection: Connection, names: LogNames): Promise<LogStatus> {
+  const [log] = (await run<LogRow>(connection, {
+    text: /* sql */ `
+      select
+        q.position::text,
+        q.mode,
+        q.slot_name,
+        s.slot_name is not null as slot_exists,
+        s.active as slot_active,
+        pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn)::bigint::text as retained
+      from ${names.schema}.sequencer as q
+      left join pg_replication_slots as s
+        on s.slot_name = q.slot_name and s.database = current_database()`,
+  })) as [LogRow]
+  const subscriptions = await run<SubscriptionRow>(connection, {
+    text: /* sql */ `
+      select s.kind, s.name, s.version, s.position::text, (q.position - s.position)::text as lag,
+        s.state, s.error ->> 'message' as reason, s.owner
+      from ${names.schema}.subscriptions as s
+      cross join ${names.schema}.sequencer as q
+      order by s.kind, s.name, s.version`,
+  })
+  const versions = await listVersions(connection, names)
+  return {
+    schema: names.schema,
+    position: BigInt(log.position),
+    mode: log.mode,
+    slot: toSlot(log),
+    subscriptions: subscriptions.map((row) => ({
+      kind: row.kind,
+      name: row.name,
+      version: row.version,
+      position: BigInt(row.position),
+      lag: BigInt(row.lag),
+      state: row.state,
+      error: row.reason,
+      projectionState:
+        row.kind === 'projection'
+          ? (versions.find((v) => v.name === row.name && v.version === row.version)?.state ?? null)
+          : null,
+      owner: row.owner,
+    })),
+  }
+}
+
+function toSlot(row: LogRow): SlotStatus | null {
+  if (row.slot_name === null) return null
+  return {
+    name: row.slot_name,
+    exists: row.slot_exists,
+    isActive: row.slot_active === true,
+    retainedBytes: row.retained === null ? null : BigInt(row.retained),
+  }
+}
