@@ -34,6 +34,9 @@ interface SlotRow {
 /** How long the making of a slot waits for the transactions that are open. */
 const creationLockTimeoutMs = 60_000
 
+/** How long the end of a process that streams from a slot is waited for. */
+const terminationTimeoutMs = 5_000
+
 /** Lists the slots of this log in this database: the trusted one and any that a crash left over. */
 export async function listSlots(
   client: pg.ClientBase,
@@ -103,7 +106,7 @@ export async function createSlot(
 /** Ends whoever still streams from a slot, such as a leader that lost its other connection. */
 export async function releaseSlot(client: pg.ClientBase, slot: Slot): Promise<void> {
   if (slot.activePid === null) return
-  await client.query('select pg_terminate_backend($1)', [slot.activePid])
+  await client.query('select pg_terminate_backend($1, $2)', [slot.activePid, terminationTimeoutMs])
 }
 
 /** Drops a slot, first ending whoever streams from it. */

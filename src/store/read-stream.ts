@@ -41,3 +41,20 @@ export async function readStream(
   })
   return rows.map((row) => registry.upcast(toRecordedEvent(row)))
 }
+
+/** Reads how long a stream is: the version of its last event, 0 when it is empty. */
+export async function readStreamVersion(
+  connection: Connection,
+  names: LogNames,
+  streamId: string,
+): Promise<bigint> {
+  const rows = await run<{ version: string }>(connection, {
+    name: `tidemark-stream-version-${names.schema}`,
+    text: /* sql */ `
+      select coalesce(max(version), 0)::text as version
+      from ${names.schema}.events
+      where stream_id = $1`,
+    values: [streamId],
+  })
+  return BigInt(rows[0]?.version ?? 0)
+}

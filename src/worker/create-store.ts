@@ -20,6 +20,7 @@ import {
   type SwitchOptions,
   type SwitchResult,
 } from '../projections/switch-version.ts'
+import { dropSlots } from '../sequencer/drop-slots.ts'
 import { readSequencer } from '../sequencer/sequencer-state.ts'
 import {
   type AppendResult,
@@ -28,7 +29,7 @@ import {
   type Expectation,
   type StreamAppend,
 } from '../store/append.ts'
-import { type ReadStreamOptions, readStream } from '../store/read-stream.ts'
+import { type ReadStreamOptions, readStream, readStreamVersion } from '../store/read-stream.ts'
 import { type WaitOptions, waitForToken } from '../subscriptions/wait-for.ts'
 import { type LogStatus, readStatus } from './status.ts'
 
@@ -79,6 +80,9 @@ export interface Store extends AsyncDisposable {
   /** Reads a page of one stream, ascending by version. */
   readStream(streamId: string, options?: ReadStreamOptions): Promise<readonly RecordedEvent[]>
 
+  /** Reads how long a stream is: the version of its last event, 0 when it is empty. */
+  streamVersion(streamId: string): Promise<bigint>
+
   /**
    * Gives a read-only Kysely over a projection, typed by its definition.
    *
@@ -110,6 +114,12 @@ export interface Store extends AsyncDisposable {
 
   status(): Promise<LogStatus>
 
+  /**
+   * Drops the log's replication slots, for when no worker is to run for a while: the server keeps
+   * WAL for a slot that nobody reads. The next worker continues exactly.
+   */
+  dropSlots(): Promise<readonly string[]>
+
   /** Ends the connections. */
   close(): Promise<void>
 }
@@ -135,6 +145,7 @@ export async function createStore(options: StoreOptions): Promise<Store> {
       appendToStream(tx, names, { streamId, events: [events].flat(), expect }),
     appendMany: (appends, { tx = pool } = {}) => appendToStreams(tx, names, appends),
     readStream: (streamId, read) => readStream(pool, names, registry, streamId, read),
+    streamVersion: (streamId) => readStreamVersion(pool, names, streamId),
     query: async (projection, { after, from = 'live', ...wait } = {}) => {
       if (after !== undefined)
         await waitForToken(pool, names, after, toTarget(projection, from), wait)
@@ -148,6 +159,10 @@ export async function createStore(options: StoreOptions): Promise<Store> {
     rollback: (projection, change) => rollback(pool, names, projection, change),
     drop: (projection, version, removal) => dropVersion(pool, names, projection, version, removal),
     status: () => readStatus(pool, names),
+    dropSlots: async () => {
+      const client = await pool.connect()
+      return dropSlots(client, names).finally(() => client.release())
+    },
     close: () => pool.end(),
     [Symbol.asyncDispose]: () => pool.end(),
   }
