@@ -32,12 +32,14 @@ begin
   where s.last - s.first + 1 <> s.n
     or (
       s.first > 1
-      and not exists (
-        select
+      -- Not "not exists": the planner may hash that, and read the whole log for it.
+      and (
+        select e.version
         from tidemark.events as e
         where e.stream_id = s.stream_id
           and e.version = s.first - 1
-      )
+        limit 1
+      ) is null
     )
   limit 1;
 

@@ -44,6 +44,8 @@ function clientConfig(options: ConnectOptions): pg.ClientConfig {
     application_name: options.applicationName ?? defaults.applicationName,
     connectionTimeoutMillis: options.connectTimeoutMs ?? defaults.connectTimeoutMs,
     keepAlive: true,
+    // Statements that are issued without waiting for each other travel together.
+    pipeline: true,
   }
 }
 

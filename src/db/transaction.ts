@@ -11,8 +11,8 @@ export async function transaction<T>(
   const client = await pool.connect()
   let broken: Error | undefined
   try {
-    await client.query('begin')
-    const result = await body(client)
+    // Not awaited by itself: on a pipelined connection the first statements travel with it.
+    const [, result] = await Promise.all([client.query('begin'), body(client)])
     const { command } = await client.query('commit')
     if (command !== 'COMMIT') throw new Error('the server rolled the transaction back at commit')
     return result

@@ -41,7 +41,7 @@ export function projectionSubscriber(
     types: projection.registry.types,
     apply: async (client, events) => {
       const current = events.map((event) => upcast(projection, id, event))
-      for (const engine of engines) await engine.apply(client, current)
+      await Promise.all(engines.map((engine) => engine.apply(client, current)))
     },
     committed: () => {
       for (const engine of engines) engine.committed()

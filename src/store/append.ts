@@ -5,7 +5,7 @@ import { formatToken, type Token } from '../core/token.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
 import { appendError } from './append-error.ts'
-import { encodeEvents } from './encode-events.ts'
+import { encodeEvents, encodePlaces } from './encode-events.ts'
 
 /**
  * What the writer expects of the stream: `'any'` (never fails on a race, queues behind other
@@ -28,12 +28,19 @@ export interface AppendResult {
   readonly token: Token
 }
 
-interface Row {
-  readonly stream_id: string
-  readonly conflict: boolean
-  readonly version: string
+interface TransactionRow {
   readonly incarnation: number
   readonly transaction_id: string
+}
+
+interface OneRow extends TransactionRow {
+  readonly conflict: boolean
+  readonly version: string
+}
+
+interface ManyRow extends TransactionRow {
+  readonly conflicts: readonly boolean[]
+  readonly versions: readonly string[]
 }
 
 /** Makes the id of an event that has none. */
@@ -57,17 +64,17 @@ export async function appendToStream(
   newId: NewEventId = uuidV7,
 ): Promise<AppendResult> {
   const expect = checkAppend(append)
-  const values = [append.streamId, expect, ...encodeEvents(append.events, newId)]
-  const rows = await query(connection, {
+  const { streamId } = append
+  const [row] = await query<OneRow>(connection, {
     name: `tidemark-append-${names.schema}`,
     text: /* sql */ `
-      select $1::text as stream_id, conflict, version::text, incarnation::integer, transaction_id::text
-      from ${names.schema}.append_stream($1::text, $2, $3, $4, $5, $6, $7, $8)`,
-    values,
+      select conflict, version::text, incarnation::integer, transaction_id::text
+      from ${names.schema}.append_stream($1, $2, $3, $4, $5, $6, $7, $8)`,
+    values: [streamId, expect, ...encodeEvents(append.events, newId)],
   })
-  const [row] = rows as [Row]
-  if (row.conflict) throw conflict(row, expect)
-  return toResult(row)
+  const version = BigInt(row.version)
+  if (row.conflict) throw conflict(streamId, expect, version)
+  return { streamId, version, token: tokenOf(row) }
 }
 
 /**
@@ -84,50 +91,58 @@ export async function appendToStreams(
 ): Promise<readonly AppendResult[]> {
   const expects = appends.map(checkAppend)
   refuseRepeatedStream(appends)
-  const rows = await query(connection, {
+  const [row] = await query<ManyRow>(connection, {
     name: `tidemark-append-many-${names.schema}`,
     text: /* sql */ `
-      select stream_id, conflict, version::text, incarnation::integer, transaction_id::text
-      from ${names.schema}.append_streams($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+      select conflicts, versions::text[], incarnation::integer, transaction_id::text
+      from ${names.schema}.append_streams($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
     values: [
       appends.map((append) => append.streamId),
       expects,
-      appends.map((append) => append.events.length),
+      ...encodePlaces(appends),
       ...encodeEvents(
         appends.flatMap((append) => append.events),
         newId,
       ),
     ],
   })
-  const failed = rows.findIndex((row) => row.conflict)
-  const row = rows[failed]
-  if (row !== undefined) throw conflict(row, expects[failed] ?? '')
-  return rows.map(toResult)
+  return toResults(appends, expects, row)
 }
 
-async function query(
+function toResults(
+  appends: readonly StreamAppend[],
+  expects: readonly string[],
+  row: ManyRow,
+): readonly AppendResult[] {
+  const versions = row.versions.map(BigInt)
+  for (const [index, { streamId }] of appends.entries()) {
+    if (row.conflicts[index] === true) {
+      throw conflict(streamId, expects[index] ?? '', versions[index] ?? 0n)
+    }
+  }
+  const token = tokenOf(row)
+  return appends.map(({ streamId, events }, index) => {
+    return { streamId, version: (versions[index] ?? 0n) + BigInt(events.length), token }
+  })
+}
+
+async function query<Row>(
   connection: Connection,
   statement: { name: string; text: string; values: unknown[] },
-): Promise<readonly Row[]> {
+): Promise<readonly [Row]> {
   try {
-    return await run<Row>(connection, statement)
+    return (await run<Row>(connection, statement)) as readonly [Row]
   } catch (error) {
     throw appendError(error)
   }
 }
 
-function toResult(row: Row): AppendResult {
+function tokenOf(row: TransactionRow): Token {
   const transactionId = BigInt(row.transaction_id)
-  return {
-    streamId: row.stream_id,
-    version: BigInt(row.version),
-    token: formatToken({ incarnation: row.incarnation, transactionId }),
-  }
+  return formatToken({ incarnation: row.incarnation, transactionId })
 }
 
-function conflict(row: Row, expected: string): TidemarkError {
-  const { stream_id: streamId } = row
-  const actualVersion = BigInt(row.version)
+function conflict(streamId: string, expected: string, actualVersion: bigint): TidemarkError {
   return new TidemarkError(
     'STREAM_VERSION_CONFLICT',
     `stream "${streamId}" is at version ${actualVersion}, expected ${expected}: ` +

@@ -28,6 +28,26 @@ export function encodeEvents(events: readonly NewEvent[], newId: () => string): 
   ]
 }
 
+/**
+ * Says where the events of several streams belong: for each event its stream's number from 1, its
+ * stream's id, and its own number within the stream's events, from 1.
+ */
+export function encodePlaces(
+  appends: readonly { readonly streamId: string; readonly events: readonly NewEvent[] }[],
+): readonly [streams: number[], streamIds: string[], offsets: number[]] {
+  const streams: number[] = []
+  const streamIds: string[] = []
+  const offsets: number[] = []
+  for (const [index, { streamId, events }] of appends.entries()) {
+    for (const offset of events.keys()) {
+      streams.push(index + 1)
+      streamIds.push(streamId)
+      offsets.push(offset + 1)
+    }
+  }
+  return [streams, streamIds, offsets]
+}
+
 function encodeJson(event: NewEvent, path: string, value: unknown): string {
   let message = 'is undefined, which JSON cannot hold'
   try {

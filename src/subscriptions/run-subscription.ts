@@ -194,9 +194,12 @@ async function apply(
   const move = { after: from.position, upto: run.end.position, owner }
   try {
     await transaction(pool, async (client) => {
-      const moved = await advanceCheckpoint(client, names, subscriber.id, move)
+      // In one round trip. The checkpoint's row is locked first, so that what `apply` reads is right.
+      const [moved] = await Promise.all([
+        advanceCheckpoint(client, names, subscriber.id, move),
+        run.events.length > 0 ? subscriber.apply(client, run.events) : undefined,
+      ])
       if (!moved) throw regressed(subscriber, from)
-      if (run.events.length > 0) await subscriber.apply(client, run.events)
     })
   } catch (error) {
     subscriber.reset()

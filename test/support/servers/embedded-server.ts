@@ -1,0 +1,15 @@
+import { startEmbeddedPostgres } from '../../../src/testing/embedded-postgres.ts'
+import { readServerVersion } from './server-version.ts'
+import type { TestServer } from './test-server.ts'
+
+/** Starts the embedded server, without `fsync`: no test survives a crash of the machine. */
+export async function startEmbeddedServer(): Promise<TestServer> {
+  const server = await startEmbeddedPostgres({ durable: false })
+  return {
+    connectionString: server.connectionString,
+    source: 'embedded',
+    version: await readServerVersion(server.connectionString),
+    stop: () => server.stop(),
+    restart: (mode) => server.restart(mode),
+  }
+}

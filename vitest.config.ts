@@ -1,0 +1,42 @@
+import { configDefaults, defineConfig } from 'vitest/config'
+
+const needPostgres = ['**/*.pg.test.ts', '**/*.crash.test.ts']
+
+/**
+ * The tests in `pg` share one PostgreSQL server, and each file has a database of its own on it.
+ * The server is the one that `TIDEMARK_TEST_DATABASE_URL` names (a superuser's connection string;
+ * the server is used as it is and never stopped, and every database that a run makes there begins
+ * with a prefix of that run), else a container if a Docker engine answers, else an embedded server,
+ * which needs nothing but npm.
+ *
+ *     TIDEMARK_TEST_DATABASE_URL=postgres://postgres@127.0.0.1:5432/postgres npx vitest run
+ *     npx vitest run --project unit
+ */
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    teardownTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...needPostgres],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'pg',
+          include: needPostgres,
+          globalSetup: ['test/support/global-setup.ts'],
+          setupFiles: ['test/support/crash-timeouts.ts'],
+        },
+      },
+    ],
+  },
+})
