@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { settleAll } from './settle-all.ts'
 
 /**
  * Runs a function in a transaction on a connection of the pool. Commits when it returns, rolls back
@@ -12,7 +13,7 @@ export async function transaction<T>(
   let broken: Error | undefined
   try {
     // Not awaited by itself: on a pipelined connection the first statements travel with it.
-    const [, result] = await Promise.all([client.query('begin'), body(client)])
+    const [, result] = await settleAll([client.query('begin'), body(client)])
     const { command } = await client.query('commit')
     if (command !== 'COMMIT') throw new Error('the server rolled the transaction back at commit')
     return result

@@ -1,5 +1,6 @@
 import type { SequencedEvent } from '../core/recorded-event.ts'
 import { quoteIdent } from '../db/quote-ident.ts'
+import { settleAll } from '../db/settle-all.ts'
 import { handlerFailed } from '../subscriptions/handler-failed.ts'
 import type { Subscriber } from '../subscriptions/subscriber.ts'
 import type { SubscriptionId } from '../subscriptions/subscription-id.ts'
@@ -41,7 +42,7 @@ export function projectionSubscriber(
     types: projection.registry.types,
     apply: async (client, events) => {
       const current = events.map((event) => upcast(projection, id, event))
-      await Promise.all(engines.map((engine) => engine.apply(client, current)))
+      await settleAll(engines.map((engine) => engine.apply(client, current)))
     },
     committed: () => {
       for (const engine of engines) engine.committed()

@@ -35,7 +35,8 @@ export class LogSession {
   readonly #options: LogSessionOptions
   readonly #claims = new Set<Claim>()
   #client: pg.Client | undefined
-  #hurry: () => void = () => {}
+  #isHurried = false
+  #endPause: () => void = () => {}
 
   constructor(options: LogSessionOptions) {
     this.#options = options
@@ -57,7 +58,8 @@ export class LogSession {
     const key = advisoryLockKey(this.#options.names.schema, purpose).toString()
     const claim: Claim = { key, owned: false, changed: () => {} }
     this.#claims.add(claim)
-    this.#hurry()
+    this.#isHurried = true
+    this.#endPause()
     const lease: Lease = { isOwned: () => claim.owned, release: () => this.#release(claim) }
     while (!claim.owned && !signal.aborted) await this.#changed(claim, signal)
     if (!signal.aborted) return lease
@@ -88,7 +90,7 @@ export class LogSession {
     const client = await connect({ connectionString, applicationName: 'tidemark session' })
     const lost = new AbortController()
     try {
-      client.on('notification', ({ payload }) => this.head.advance(BigInt(payload ?? 0)))
+      client.on('notification', ({ payload = '' }) => this.#hear(payload))
       client.once('end', () => lost.abort())
       await client.query(`listen ${names.channel}`)
       this.#client = client
@@ -104,6 +106,11 @@ export class LogSession {
       this.#loseAll()
       await client.end().catch(() => {})
     }
+  }
+
+  /** Anybody may notify on the channel, so that the payload is only a hint. */
+  #hear(payload: string): void {
+    if (/^\d{1,18}$/.test(payload)) this.head.advance(BigInt(payload))
   }
 
   async #tick(client: pg.Client): Promise<void> {
@@ -128,10 +135,13 @@ export class LogSession {
   }
 
   async #nextTick(ms: number, signal: AbortSignal): Promise<void> {
-    const hurried = new AbortController()
-    this.#hurry = () => hurried.abort()
-    await pause(ms, AbortSignal.any([signal, hurried.signal]))
-    this.#hurry = () => {}
+    if (!this.#isHurried) {
+      const hurried = new AbortController()
+      this.#endPause = () => hurried.abort()
+      await pause(ms, AbortSignal.any([signal, hurried.signal]))
+      this.#endPause = () => {}
+    }
+    this.#isHurried = false
   }
 
   #loseAll(): void {

@@ -4,8 +4,10 @@ import type { Logger } from '../core/logger.ts'
 import { isTidemarkError, TidemarkError } from '../core/tidemark-error.ts'
 import { keepTrying } from '../db/keep-trying.ts'
 import type { LogNames } from '../db/log-names.ts'
+import { settleAll } from '../db/settle-all.ts'
 import { isTransient } from '../db/sqlstate.ts'
 import { transaction } from '../db/transaction.ts'
+import { pause } from '../db/wait.ts'
 import { advanceCheckpoint, markFailed, readCheckpoint } from './checkpoint.ts'
 import type { Lease, LogSession } from './log-session.ts'
 import { type LogCursor, type LogRun, readRun } from './read-run.ts'
@@ -98,6 +100,9 @@ function asTidemarkError(subscriber: Subscriber, error: unknown): TidemarkError 
   })
 }
 
+/** Pause after a head that turned out to be wrong. */
+const headPauseMs = 100
+
 async function deliver(
   subscriber: Subscriber,
   context: SubscriptionContext,
@@ -118,6 +123,11 @@ async function deliver(
         continue
       }
       const run: LogRun = await (ahead ?? read(subscriber, context, cursor))
+      if (run.end.position === cursor.position) {
+        // Somebody announced a position that the ledger does not have.
+        await pause(headPauseMs, signal)
+        continue
+      }
       ahead = head.position > run.end.position ? read(subscriber, context, run.end) : undefined
       ahead?.catch(() => {})
       await applyWithRetries(subscriber, context, cursor, run, signal)
@@ -195,7 +205,7 @@ async function apply(
   try {
     await transaction(pool, async (client) => {
       // In one round trip. The checkpoint's row is locked first, so that what `apply` reads is right.
-      const [moved] = await Promise.all([
+      const [moved] = await settleAll([
         advanceCheckpoint(client, names, subscriber.id, move),
         run.events.length > 0 ? subscriber.apply(client, run.events) : undefined,
       ])

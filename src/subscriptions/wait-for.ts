@@ -41,7 +41,8 @@ const looksBeforeStatus = 12
  * @returns the position of the commit's last event.
  * @throws WAIT_TIMED_OUT when it took longer: the commit itself is safe.
  * @throws TRANSACTION_NOT_COMMITTED when the token's transaction was rolled back.
- * @throws SUBSCRIPTION_FAILED when the target stands still, SUBSCRIPTION_UNKNOWN when there is none.
+ * @throws SUBSCRIPTION_FAILED when the target stands still.
+ * @throws SUBSCRIPTION_UNKNOWN when there was no such target for the whole time.
  * @throws TOKEN_INVALID, OPERATION_CANCELLED
  */
 export async function waitForToken(
@@ -61,7 +62,7 @@ export async function waitForToken(
     if (row.position === null && look === looksBeforeStatus) {
       await requireCommitted(connection, token)
     }
-    if (performance.now() >= deadline) throw timedOut(token, target, timeoutMs)
+    if (performance.now() >= deadline) throw timedOut(token, target, row, timeoutMs)
     if (!(await pause(Math.min(ms, pauseMs.longest), signal))) throw cancelled()
   }
 }
@@ -109,16 +110,11 @@ async function lookUp(
 function reached(row: Row, target: WaitTarget | undefined): bigint | undefined {
   const position = row.position === null ? undefined : BigInt(row.position)
   if (target === undefined) return position
-  const subscription = describeTarget(target)
-  if (row.checkpoint === null) {
-    throw new TidemarkError(
-      'SUBSCRIPTION_UNKNOWN',
-      `there is no ${subscription}: run a worker that defines it`,
-      { details: { subscription } },
-    )
-  }
+  // No checkpoint: a worker that starts now may be about to create it.
+  if (row.checkpoint === null) return undefined
   if (position !== undefined && BigInt(row.checkpoint) >= position) return position
   if (row.state === 'failed') {
+    const subscription = describeTarget(target)
     const reason = row.reason ?? 'unknown'
     throw new TidemarkError('SUBSCRIPTION_FAILED', `${subscription} stands still: ${reason}`, {
       details: { subscription, reason },
@@ -160,8 +156,17 @@ function describeTarget(target: WaitTarget): string {
 function timedOut(
   token: Token | string,
   target: WaitTarget | undefined,
+  row: Row,
   timeoutMs: number,
 ): TidemarkError {
+  if (target !== undefined && row.checkpoint === null) {
+    const subscription = describeTarget(target)
+    return new TidemarkError(
+      'SUBSCRIPTION_UNKNOWN',
+      `there is no ${subscription}, after ${timeoutMs} ms: run a worker that defines it`,
+      { details: { subscription } },
+    )
+  }
   const waitingFor = target === undefined ? 'the sequencer' : describeTarget(target)
   return new TidemarkError(
     'WAIT_TIMED_OUT',
