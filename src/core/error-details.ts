@@ -24,7 +24,6 @@ export interface ErrorDetails {
     readonly streamId: string
     readonly position: bigint | null
   }
-  EVENTS_APPEND_ONLY: { readonly operation: string }
   DEFINITION_INVALID: { readonly name: string; readonly reason: string }
   OPTION_INVALID: { readonly option: string; readonly reason: string }
 
@@ -33,13 +32,11 @@ export interface ErrorDetails {
   SERVER_VERSION_UNSUPPORTED: { readonly found: string; readonly required: string }
   PRIVILEGE_MISSING: { readonly operation: string; readonly remedy: string }
   SCHEMA_NOT_INSTALLED: { readonly schema: string }
-  SCHEMA_OUTDATED: { readonly schema: string; readonly reason: string }
   SCHEMA_FOREIGN: { readonly schema: string }
   MIGRATION_FAILED: { readonly step: string }
 
   WAL_LEVEL_INSUFFICIENT: { readonly found: string }
   PUBLICATION_INVALID: { readonly publication: string; readonly reason: string }
-  SLOT_LOST: { readonly slot: string; readonly reason: string }
   SEQUENCER_SUPERSEDED: { readonly generation: bigint; readonly position: bigint }
   REPLICATION_STREAM_INVALID: { readonly reason: string }
   LOG_INCONSISTENT: { readonly position: bigint; readonly reason: string }

@@ -1,0 +1,53 @@
+// Packs the project, installs the package into an empty one as a user would, and there type-checks
+// and runs the README's program and the installed command.
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startEmbeddedPostgres } from '../src/testing/embedded-postgres.ts'
+
+const root = join(import.meta.dirname, '..')
+const project = mkdtempSync(join(tmpdir(), 'tidemark-package-'))
+await using server = await startEmbeddedPostgres({ durable: false })
+try {
+  const packed = run(root, 'npm', ['pack', '--silent', '--pack-destination', project])
+  const { devDependencies: versions } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  writeFileSync(join(project, 'package.json'), '{ "type": "module", "private": true }\n')
+  const peers = ['kysely', 'pg', 'zod', '@types/pg', '@types/node', 'typescript', 'node']
+  run(project, 'npm', [
+    'install',
+    '--silent',
+    '--no-audit',
+    '--no-fund',
+    join(project, packed.trim()),
+    ...peers.map((name) => `${name}@${versions[name]}`),
+  ])
+
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+  const program = /<!-- program.*?-->\n```ts\n(.*?)```/s.exec(readme)?.[1]
+  if (program === undefined) throw new Error('the README has no program')
+  writeFileSync(join(project, 'program.ts'), program)
+  run(project, 'npx', [
+    'tsc',
+    ...['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--target', 'es2024'],
+    ...['--lib', 'es2024,esnext.disposable', '--module', 'nodenext', '--types', 'node'],
+    'program.ts',
+  ])
+  const printed = run(project, 'npx', ['node', 'program.ts'])
+  if (!/status: 'paid'/.test(printed)) throw new Error(`the program printed: ${printed}`)
+
+  const status = run(project, 'npx', ['tidemark', 'status', '--json'])
+  if (JSON.parse(status).position !== '2') throw new Error(`tidemark status printed: ${status}`)
+  console.log('the package installs, type-checks, appends, projects and answers')
+} finally {
+  rmSync(project, { recursive: true, force: true })
+}
+
+function run(cwd: string, command: string, args: readonly string[]): string {
+  return execFileSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, DATABASE_URL: server.connectionString },
+  })
+}
