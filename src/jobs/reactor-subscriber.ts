@@ -17,6 +17,7 @@ export function reactorSubscriber(reactor: Reactor, jobSchema: string): Subscrib
   return {
     id,
     types: reactor.registry.types,
+    durable: true,
     apply: async (client, events) => {
       const jobs = events.flatMap((event) => jobsOf(reactor, id, event))
       if (jobs.length > 0) await enqueue(client, jobSchema, jobs)

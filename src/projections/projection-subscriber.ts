@@ -40,6 +40,7 @@ export function projectionSubscriber(
   return {
     id,
     types: projection.registry.types,
+    durable: false,
     apply: async (client, events) => {
       const current = events.map((event) => upcast(projection, id, event))
       await settleAll(engines.map((engine) => engine.apply(client, current)))

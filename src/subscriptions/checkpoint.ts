@@ -57,10 +57,14 @@ export async function advanceCheckpoint(
 ): Promise<boolean> {
   const rows = await run<{ moved: boolean }>(connection, {
     name: `tidemark-advance-${names.schema}`,
-    text: `select ${names.schema}.advance_subscription($1, $2, $3, $4, $5, $6) as moved`,
+    text: /* sql */ `
+      update ${names.schema}.subscriptions
+      set position = $5, owner = $6, state = 'active', error = null, updated_at = clock_timestamp()
+      where kind = $1 and name = $2 and version = $3 and position = $4
+      returning true as moved`,
     values: [id.kind, id.name, id.version, `${move.after}`, `${move.upto}`, move.owner],
   })
-  return rows[0]?.moved === true
+  return rows.length === 1
 }
 
 /** Records why a subscription stands still. Its checkpoint stays where it is. */

@@ -203,14 +203,15 @@ async function apply(
   const { pool, names, owner } = context
   const move = { after: from.position, upto: run.end.position, owner }
   try {
-    await transaction(pool, async (client) => {
+    const chunk = async (client: pg.PoolClient) => {
       // In one round trip. The checkpoint's row is locked first, so that what `apply` reads is right.
       const [moved] = await settleAll([
         advanceCheckpoint(client, names, subscriber.id, move),
         run.events.length > 0 ? subscriber.apply(client, run.events) : undefined,
       ])
       if (!moved) throw regressed(subscriber, from)
-    })
+    }
+    await transaction(pool, chunk, { durable: subscriber.durable })
   } catch (error) {
     subscriber.reset()
     throw error

@@ -9,6 +9,13 @@ export interface Subscriber {
   readonly types: readonly string[]
 
   /**
+   * Whether a chunk must be on disk before the next begins. Without, a crash of the server may take
+   * back chunks together with their checkpoints; they are applied again. Right for rows that follow
+   * from the log, wrong for what starts something outside.
+   */
+  readonly durable: boolean
+
+  /**
    * Applies the events of a run, in order, in the transaction that also moves the checkpoint. Called
    * again with the same or with other events after a rollback.
    *
