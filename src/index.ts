@@ -1,3 +1,4 @@
+export { defineConfig, type TidemarkConfig } from './cli/config.ts'
 export type { ErrorDetails, EventDataIssue } from './core/error-details.ts'
 export {
   type AnyEventDefinition,

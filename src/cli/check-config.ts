@@ -1,0 +1,96 @@
+import { z } from 'zod'
+import type { Reactor } from '../jobs/reactor.ts'
+import type { AnyTask } from '../jobs/task.ts'
+import type { AnyProjection } from '../projections/projection.ts'
+import type { TidemarkConfig } from './config.ts'
+import { isProjection, isReactor, isTask, nameKind } from './definition-kind.ts'
+
+const projectionSchema = definition<AnyProjection>(
+  isProjection,
+  'a projection, as `projection(…)` makes it',
+)
+const reactorSchema = definition<Reactor>(isReactor, 'a reactor, as `reactor(…)` makes it')
+const taskSchema = definition<AnyTask>(isTask, 'a task, as `task(…)` makes it')
+const count = z.int().min(1).optional()
+
+const configSchema = options({
+  connectionString: z.string().optional(),
+  schema: z.string().optional(),
+  jobSchema: z.union([z.string(), z.literal(false)], 'expected a string or false').optional(),
+  projections: z.array(projectionSchema).optional(),
+  reactors: z.array(reactorSchema).optional(),
+  tasks: z.array(taskSchema).optional(),
+  worker: options({
+    name: z.string().optional(),
+    batchSize: count,
+    maxAttempts: count,
+    pollIntervalMs: count,
+    maxConnections: count,
+    jobConcurrency: count,
+  }).optional(),
+}).check(({ value, issues }) => {
+  const { projections = [], reactors = [], tasks = [], jobSchema } = value
+  const twice = [
+    ...repeated('projections', projections, (p) => `projection "${p.name}" version ${p.version}`),
+    ...repeated('reactors', reactors, (r) => `reactor "${r.name}"`),
+    ...repeated('tasks', tasks, (t) => `task "${t.task}"`),
+  ]
+  for (const { path, message } of twice) {
+    issues.push({ code: 'custom', path, message, input: value })
+  }
+  if (jobSchema === false && reactors.length + tasks.length > 0) {
+    const message = 'reactors and tasks need the schema of graphile-worker'
+    issues.push({ code: 'custom', path: ['jobSchema'], message, input: value })
+  }
+})
+
+/** A config that can be used, or what is wrong with it, in one line. */
+export type ConfigCheck =
+  | { readonly config: TidemarkConfig }
+  | { readonly config: undefined; readonly reason: string }
+
+/** Checks what a config file exports. A definition is known by its shape, whoever made it. */
+export function checkConfig(exported: unknown): ConfigCheck {
+  const { success, error } = configSchema.safeParse(exported)
+  if (success) return { config: exported as TidemarkConfig }
+  const reason = error.issues.map(({ path, message }) => writeIssue(path, message)).join('; ')
+  return { config: undefined, reason }
+}
+
+function options<const Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code !== 'unrecognized_keys') return undefined
+      const unknown = issue.keys.map((key) => `"${key}"`).join(', ')
+      return `unknown option ${unknown}; known: ${Object.keys(shape).join(', ')}`
+    },
+  })
+}
+
+function definition<T>(matches: (value: unknown) => boolean, expected: string) {
+  return z.custom<T>(matches, {
+    error: ({ input }) => `expected ${expected}, received ${nameKind(input)}`,
+  })
+}
+
+function repeated<T>(
+  list: string,
+  definitions: readonly T[],
+  describe: (definition: T) => string,
+): { path: (string | number)[]; message: string }[] {
+  const known = new Set<string>()
+  return definitions.flatMap((one, index) => {
+    const name = describe(one)
+    if (!known.has(name)) {
+      known.add(name)
+      return []
+    }
+    return [{ path: [list, index], message: `${name} stands there already` }]
+  })
+}
+
+function writeIssue(path: readonly PropertyKey[], message: string): string {
+  const text = message.replace(/^Invalid input: /, '')
+  const place = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+  return path.length === 0 ? text : `${place.join('').slice(1)}: ${text}`
+}

@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+import { processHost } from './host.ts'
+import { reportError } from './report-error.ts'
+import { run } from './run.ts'
+
+const argv = process.argv.slice(2)
+const host = processHost()
+
+// Whatever a config file or a handler throws outside of any call.
+process.on('uncaughtException', (error) => {
+  void host.exit(reportError(error, argv, host))
+})
+await host.exit(await run(argv, host))

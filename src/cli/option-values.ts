@@ -1,0 +1,17 @@
+import { InvalidArgumentError } from 'commander'
+
+// The largest that Postgres takes where these values go: versions, milliseconds.
+const maxInteger = 2_147_483_647
+
+/** Reads a whole number from 1. */
+export function positiveInteger(text: string): number {
+  const value = /^\d{1,10}$/.test(text) ? Number(text) : 0
+  if (value >= 1 && value <= maxInteger) return value
+  throw new InvalidArgumentError(`it must be a whole number from 1 to ${maxInteger}.`)
+}
+
+/** Reads a number of events. */
+export function eventCount(text: string): bigint {
+  if (/^\d{1,18}$/.test(text)) return BigInt(text)
+  throw new InvalidArgumentError('it must be a whole number from 0.')
+}

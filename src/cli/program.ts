@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { dropCommand } from './commands/drop.ts'
+import { initCommand } from './commands/init.ts'
+import { migrateCommand } from './commands/migrate.ts'
+import { promoteCommand } from './commands/promote.ts'
+import { rebuildCommand } from './commands/rebuild.ts'
+import { rollbackCommand } from './commands/rollback.ts'
+import { statusCommand } from './commands/status.ts'
+import { workerCommand } from './commands/worker.ts'
+import { withGlobalOptions } from './global-options.ts'
+import type { Host } from './host.ts'
+import { wantsJson } from './report-error.ts'
+
+const commands = [
+  initCommand,
+  migrateCommand,
+  workerCommand,
+  statusCommand,
+  rebuildCommand,
+  promoteCommand,
+  rollbackCommand,
+  dropCommand,
+]
+
+const exitCodeHelp = `
+Exit codes:
+  0    done
+  1    unexpected error
+  2    wrong usage, option or config file
+  3    cannot connect, server not usable, no log installed
+  4    refused as things stand: unknown, in another state, behind, in use
+  5    a handler failed
+  130  stopped by SIGINT (Ctrl-C); 143 by SIGTERM`
+
+/** Puts the commands together. Errors of usage are thrown, not printed. */
+export function buildProgram(argv: readonly string[], host: Host): Command {
+  const program = withGlobalOptions(new Command('tidemark'))
+    .description('Postgres-native event sourcing')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .addHelpText('after', exitCodeHelp)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => host.stdout.write(text),
+      writeErr: (text) => {
+        if (!wantsJson(argv)) host.stderr.write(text)
+      },
+      outputError: () => {},
+    })
+    // Or else `drop --version 1` would print the version of the program.
+    .enablePositionalOptions()
+  for (const make of commands) {
+    program.addCommand(withGlobalOptions(make(host)).copyInheritedSettings(program))
+  }
+  return program
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}

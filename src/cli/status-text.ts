@@ -1,0 +1,58 @@
+import Table from 'cli-table3'
+import { describeSubscription } from '../subscriptions/subscription-id.ts'
+import type { LogStatus, SlotStatus, SubscriptionStatus } from '../worker/status.ts'
+import { formatBytes, formatCount, oneLine } from './format.ts'
+
+/** Writes the state of a log for people: a few lines, a table, and the reasons of failures. */
+export function statusText(status: LogStatus): string {
+  const { schema, position, mode, slot, subscriptions } = status
+  return [
+    `log "${schema}": position ${formatCount(position)}, mode ${mode}`,
+    ...(mode === 'wal' ? [slotText(slot)] : []),
+    subscriptions.length === 0 ? 'no subscriptions yet' : subscriptionTable(subscriptions),
+    ...subscriptions.flatMap(failureText),
+  ].join('\n')
+}
+
+function slotText(slot: SlotStatus | null): string {
+  if (slot === null) return 'slot: none yet, the first worker makes it'
+  const name = `slot "${slot.name}"`
+  if (!slot.exists) return `${name}: does not exist, the next worker makes another`
+  const activity = slot.isActive ? 'active' : 'not active, no worker leads'
+  const { retainedBytes } = slot
+  return retainedBytes === null
+    ? `${name}: ${activity}`
+    : `${name}: ${activity}, keeps ${formatBytes(retainedBytes)} of WAL`
+}
+
+function subscriptionTable(subscriptions: readonly SubscriptionStatus[]): string {
+  const table = new Table({
+    head: ['kind', 'name', 'version', 'stage', 'position', 'lag', 'state', 'owner'],
+    colAligns: ['left', 'left', 'right', 'left', 'right', 'right', 'left', 'left'],
+    style: { head: [], border: [], compact: true },
+  })
+  table.push(...subscriptions.map(subscriptionRow))
+  return table.toString()
+}
+
+function subscriptionRow(subscription: SubscriptionStatus): string[] {
+  const { kind, name, version, projectionState, position, lag, state, owner } = subscription
+  return [
+    kind,
+    oneLine(name),
+    kind === 'projection' ? String(version) : '',
+    projectionState ?? '',
+    formatCount(position),
+    formatCount(lag),
+    state,
+    oneLine(owner ?? ''),
+  ]
+}
+
+function failureText(subscription: SubscriptionStatus): string[] {
+  const { state, error } = subscription
+  if (state !== 'failed') return []
+  const name = describeSubscription(subscription)
+  const reason = error ?? 'no reason is known'
+  return [oneLine(reason.startsWith(name) ? reason : `${name} failed: ${reason}`)]
+}

@@ -1,0 +1,31 @@
+import type pg from 'pg'
+import { afterAll } from 'vitest'
+import type { TestDatabase } from '../support/database.ts'
+import { until } from '../support/until.ts'
+
+/** Drops the slot that the workers of a file leave for the next worker. */
+export function dropSlotsAtEnd(database: TestDatabase): void {
+  afterAll(async () => {
+    await untilNobodyStreams(database.pool)
+    await database.pool.query(/* sql */ `
+      select pg_drop_replication_slot(slot_name)
+      from pg_replication_slots
+      where database = current_database()`)
+  })
+}
+
+/** Waits until a worker streams from the database's slot. */
+export async function untilStreaming(pool: pg.Pool): Promise<void> {
+  await until('a worker to stream', async () => (await countActiveSlots(pool)) > 0)
+}
+
+/** Waits until the server has noticed that the last worker is gone. */
+export async function untilNobodyStreams(pool: pg.Pool): Promise<void> {
+  await until('the slots to be free', async () => (await countActiveSlots(pool)) === 0)
+}
+
+async function countActiveSlots(pool: pg.Pool): Promise<number> {
+  const { rows } = await pool.query(/* sql */ `
+    select from pg_replication_slots where database = current_database() and active`)
+  return rows.length
+}

@@ -1,0 +1,91 @@
+import { expect, test } from 'vitest'
+import { statusText } from '../../src/cli/status-text.ts'
+import type { LogStatus, SubscriptionStatus } from '../../src/index.ts'
+
+const log: LogStatus = {
+  schema: 'tidemark',
+  position: 12_345n,
+  mode: 'wal',
+  slot: { name: 'slot_1', exists: true, isActive: true, retainedBytes: 3_145_728n },
+  subscriptions: [],
+}
+
+const live: SubscriptionStatus = {
+  kind: 'projection',
+  name: 'orders',
+  version: 2,
+  position: 12_000n,
+  lag: 345n,
+  state: 'active',
+  error: null,
+  projectionState: 'live',
+  owner: 'host:1:a',
+}
+
+const failed: SubscriptionStatus = {
+  ...live,
+  kind: 'reactor',
+  name: 'mailer',
+  version: 1,
+  state: 'failed',
+  error: 'smtp\nis down',
+  projectionState: null,
+  owner: null,
+}
+
+test('shows a log that nothing reads', () => {
+  expect(statusText(log)).toBe(
+    [
+      'log "tidemark": position 12,345, mode wal',
+      'slot "slot_1": active, keeps 3.0 MiB of WAL',
+      'no subscriptions yet',
+    ].join('\n'),
+  )
+})
+
+test.for<[string, Partial<LogStatus>, string]>([
+  ['no slot', { slot: null }, 'slot: none yet, the first worker makes it'],
+  [
+    'a slot that is gone',
+    { slot: { name: 's', exists: false, isActive: false, retainedBytes: null } },
+    'slot "s": does not exist, the next worker makes another',
+  ],
+  [
+    'a slot that nobody reads',
+    { slot: { name: 's', exists: true, isActive: false, retainedBytes: 5n } },
+    'slot "s": not active, no worker leads, keeps 5 B of WAL',
+  ],
+  [
+    'a slot that keeps nothing',
+    { slot: { name: 's', exists: true, isActive: false, retainedBytes: null } },
+    'slot "s": not active, no worker leads',
+  ],
+])('shows %s', ([, change, line]) => {
+  expect(statusText({ ...log, ...change }).split('\n')[1]).toBe(line)
+})
+
+test('does not speak of slots where none is used', () => {
+  expect(statusText({ ...log, mode: 'poll', slot: null })).not.toContain('slot')
+})
+
+test('shows subscriptions in a table, and below it why one has failed', () => {
+  expect(
+    statusText({ ...log, subscriptions: [live, failed] })
+      .split('\n')
+      .slice(2),
+  ).toEqual([
+    '┌────────────┬────────┬─────────┬───────┬──────────┬─────┬────────┬──────────┐',
+    '│ kind       │ name   │ version │ stage │ position │ lag │ state  │ owner    │',
+    '├────────────┼────────┼─────────┼───────┼──────────┼─────┼────────┼──────────┤',
+    '│ projection │ orders │       2 │ live  │   12,000 │ 345 │ active │ host:1:a │',
+    '│ reactor    │ mailer │         │       │   12,000 │ 345 │ failed │          │',
+    '└────────────┴────────┴─────────┴───────┴──────────┴─────┴────────┴──────────┘',
+    'reactor "mailer" failed: smtp is down',
+  ])
+})
+
+test('does not name a failed subscription twice', () => {
+  const error = 'reactor "mailer" failed on event "order.placed" at position 5: smtp is down'
+  const text = statusText({ ...log, subscriptions: [{ ...failed, error }] })
+  expect(text.split('\n').at(-1)).toBe(error)
+})
