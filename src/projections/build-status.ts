@@ -23,12 +23,12 @@ interface Version {
   readonly version: number
 }
 
-/** Reads how far a version is built. One that was dropped meanwhile counts as retired. */
+/** Reads how far a version is built; undefined when there is none, or none any more. */
 export async function readBuildStatus(
   connection: Connection,
   names: LogNames,
   version: Version,
-): Promise<BuildStatus> {
+): Promise<BuildStatus | undefined> {
   const [row] = await run<Row>(connection, {
     text: /* sql */ `
       select
@@ -43,7 +43,7 @@ export async function readBuildStatus(
       where p.name = $1 and p.version = $2`,
     values: [version.name, version.version],
   })
-  if (row === undefined) return { state: 'retired', position: 0n, head: 0n, failure: null }
+  if (row === undefined) return undefined
   return { ...row, position: BigInt(row.position), head: BigInt(row.head) }
 }
 

@@ -85,6 +85,7 @@ async function follow(
   const stop = () => void stream.stop()
   client.once('end', stop)
   ended.addEventListener('abort', stop, { once: true })
+  if (ended.aborted) stop()
   try {
     await untilFirstEnds(term, [
       stream.run(() => {
