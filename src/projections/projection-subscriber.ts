@@ -1,4 +1,5 @@
 import type { SequencedEvent } from '../core/recorded-event.ts'
+import { TidemarkError } from '../core/tidemark-error.ts'
 import { quoteIdent } from '../db/quote-ident.ts'
 import { settleAll } from '../db/settle-all.ts'
 import { handlerFailed } from '../subscriptions/handler-failed.ts'
@@ -32,6 +33,7 @@ export function projectionSubscriber(
 ): Subscriber {
   const id = projectionSubscription(projection)
   const maxCachedRows = options.maxCachedRows ?? defaults.maxCachedRows
+  if (projection.folds.length === 0) throw withoutFold(projection.name)
   const engines = projection.folds.map((fold) => {
     const table = projection.tables[fold.table] ?? { columns: {} }
     const name = `${versionSchema(projection)}.${quoteIdent(fold.table)}`
@@ -53,6 +55,13 @@ export function projectionSubscriber(
     },
     ...(options.caughtUp === undefined ? {} : { caughtUp: options.caughtUp }),
   }
+}
+
+function withoutFold(name: string): TidemarkError {
+  const reason = 'it has no fold, so nothing would fill its tables'
+  return new TidemarkError('DEFINITION_INVALID', `projection "${name}": ${reason}`, {
+    details: { name, reason },
+  })
 }
 
 function upcast(

@@ -3,13 +3,15 @@ import type pg from 'pg'
 import type { Logger } from '../core/logger.ts'
 import { TidemarkError } from '../core/tidemark-error.ts'
 import type { LogNames } from '../db/log-names.ts'
+import { isTransient } from '../db/sqlstate.ts'
 import { pause } from '../db/wait.ts'
 import { LogSession } from '../subscriptions/log-session.ts'
 import { runSubscription } from '../subscriptions/run-subscription.ts'
 import { type BuildStatus, markReady, reactivate, readBuildStatus } from './build-status.ts'
 import type { AnyProjection } from './projection.ts'
 import { projectionSubscriber } from './projection-subscriber.ts'
-import { ensureVersion } from './versions.ts'
+import { unknownVersion } from './switch-version.ts'
+import { ensureVersion, listVersions } from './versions.ts'
 
 export interface RebuildOptions {
   /** Positions in one transaction. Default 5,000. */
@@ -100,11 +102,12 @@ export async function rebuild(
 }
 
 async function requireBuildable(context: RebuildContext, projection: AnyProjection): Promise<void> {
-  const version = await ensureVersion(context.pool, context.names, projection, {
-    createLater: true,
-  })
+  const { pool, names } = context
+  const before = await listVersions(pool, names, projection.name)
+  const version = await ensureVersion(pool, names, projection, { createLater: true })
   const state = version?.state ?? 'building'
-  if (state === 'building' || state === 'ready') return
+  // The first version of a projection is live at once.
+  if (state === 'building' || state === 'ready' || before.length === 0) return
   const { name, version: number } = projection
   throw new TidemarkError(
     'PROJECTION_STATE_INVALID',
@@ -121,14 +124,37 @@ async function watch(
   signal: AbortSignal,
 ): Promise<bigint> {
   const began = performance.now()
-  const first = await readBuildStatus(context.pool, context.names, projection)
+  let first: BuildStatus | undefined
   for (;;) {
-    const status = await readBuildStatus(context.pool, context.names, projection)
-    options.onProgress?.(progressOf(first, status, performance.now() - began))
-    if (status.failure !== null) throw failed(projection, status.failure)
-    if (status.state !== 'building') return status.position
-    if (!(await pause(progressIntervalMs, signal))) throw cancelled(projection, status)
+    const status = await look(context, projection)
+    if (status !== undefined) {
+      first ??= status
+      options.onProgress?.(progressOf(first, status, performance.now() - began))
+      if (status.failure !== null) throw failed(projection, status.failure)
+      if (isBuilt(first, status)) return status.position
+    }
+    if (!(await pause(progressIntervalMs, signal))) throw cancelled(projection, status ?? first)
   }
+}
+
+/** Undefined while the server cannot be reached: the build itself waits for it too. */
+async function look(
+  context: RebuildContext,
+  projection: AnyProjection,
+): Promise<BuildStatus | undefined> {
+  try {
+    const status = await readBuildStatus(context.pool, context.names, projection)
+    if (status === undefined) throw unknownVersion(projection.name, projection.version)
+    return status
+  } catch (error) {
+    if (!isTransient(error)) throw error
+    return undefined
+  }
+}
+
+/** A version that is live from its beginning is built when it reaches where the head was. */
+function isBuilt(first: BuildStatus, now: BuildStatus): boolean {
+  return now.state === 'live' ? now.position >= first.head : now.state !== 'building'
 }
 
 function progressOf(first: BuildStatus, now: BuildStatus, elapsedMs: number): RebuildProgress {
@@ -148,11 +174,11 @@ function failed(projection: AnyProjection, reason: string): TidemarkError {
   return new TidemarkError('SUBSCRIPTION_FAILED', reason, { details: { subscription, reason } })
 }
 
-function cancelled(projection: AnyProjection, status: BuildStatus): TidemarkError {
+function cancelled(projection: AnyProjection, status: BuildStatus | undefined): TidemarkError {
   const operation = `rebuild of projection "${projection.name}" version ${projection.version}`
   return new TidemarkError(
     'OPERATION_CANCELLED',
-    `the ${operation} was stopped at position ${status.position} of ${status.head}: ` +
+    `the ${operation} was stopped near position ${status?.position ?? 0n} of ${status?.head ?? 0n}: ` +
       'run it again to go on from there',
     { details: { operation } },
   )

@@ -134,16 +134,25 @@ async function switchIn(
     versions: readonly ProjectionVersion[],
   ) => Promise<ProjectionVersion>,
 ): Promise<SwitchResult> {
-  const lockTimeoutMs = options.lockTimeoutMs ?? defaults.lockTimeoutMs
+  const lockTimeoutMs = checkLockTimeout(options.lockTimeoutMs ?? defaults.lockTimeoutMs)
   return transaction(pool, async (client) => {
     const versions = await lockedVersions(client, names, name)
     const live = versions.find((version) => version.state === 'live')
     const target = await choose(client, versions)
     if (live !== undefined) await setState(client, names, live, 'standby')
     await setState(client, names, target, 'live')
-    await client.query(`set local lock_timeout = ${Math.trunc(lockTimeoutMs)}`)
+    await client.query(`set local lock_timeout = ${lockTimeoutMs}`)
     await showVersion(client, target)
     return { projection: name, live: target.version, before: live?.version ?? null }
+  })
+}
+
+/** 0 would mean to wait for ever. */
+function checkLockTimeout(ms: number): number {
+  if (Number.isInteger(ms) && ms >= 1 && ms < 2 ** 31) return ms
+  const reason = 'it is a whole number of milliseconds from 1'
+  throw new TidemarkError('OPTION_INVALID', `lockTimeoutMs ${ms} is not usable: ${reason}`, {
+    details: { option: 'lockTimeoutMs', reason },
   })
 }
 
@@ -233,7 +242,8 @@ export function unknownProjection(name: string, known: readonly string[]): Tidem
   )
 }
 
-function unknownVersion(name: string, version: number): TidemarkError {
+/** Says that a projection has no such version, or none any more. */
+export function unknownVersion(name: string, version: number): TidemarkError {
   return new TidemarkError(
     'PROJECTION_VERSION_UNKNOWN',
     `projection "${name}" has no version ${version}`,

@@ -42,6 +42,7 @@ export async function readSequencer(
     return toState(rows[0], schema)
   } catch (error) {
     if (sqlstateOf(error) === sqlstate.undefinedTable) throw notInstalled(schema)
+    if (sqlstateOf(error) === sqlstate.insufficientPrivilege) throw mayNotRead(schema, error)
     throw error
   }
 }
@@ -69,6 +70,15 @@ function toState(row: Row | undefined, schema: string): SequencerState {
     incarnation: row.incarnation,
     mode: row.mode,
   }
+}
+
+function mayNotRead(schema: string, cause: unknown): TidemarkError {
+  const operation = `use the log in schema "${schema}"`
+  const remedy = `grant usage on schema ${schema} and the rights on its tables to this user`
+  return new TidemarkError('PRIVILEGE_MISSING', `this user may not ${operation}: ${remedy}`, {
+    details: { operation, remedy },
+    cause,
+  })
 }
 
 /** Says that a database has no log in this schema. */
