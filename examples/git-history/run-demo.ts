@@ -57,7 +57,8 @@ export async function runDemo(
 ): Promise<DemoResult> {
   const { schema } = options
   const { warnings } = await migrate({ connectionString, schema })
-  for (const warning of warnings) console.error(`warning: ${warning}`)
+  const [warning] = warnings
+  if (warning !== undefined) throw new Error(warning)
   await using store = await createStore({ connectionString, schema, events: allEvents })
   const pool = new pg.Pool({ connectionString, max: 2 })
   pool.on('error', () => {})
