@@ -17,9 +17,14 @@ declare
   v_end tidemark.log_row;
   v_part tidemark.log_row[];
   v_start bigint := (read_commit_part.commit).position - (read_commit_part.commit).event_count;
+  v_after_insert_id bigint;
 begin
   if v_start > read_commit_part.after then
     perform tidemark.raise_log_inconsistent(v_start, v_start - read_commit_part.after, 0);
+  end if;
+  -- At its first part the hint would be about the commit before, whose insert ids may be larger.
+  if read_commit_part.after > v_start then
+    v_after_insert_id := read_commit_part.after_insert_id;
   end if;
   v_end.position := least(
     (read_commit_part.commit).position,
@@ -50,10 +55,10 @@ begin
       from tidemark.events
       where events.incarnation = (read_commit_part.commit).incarnation
         and events.transaction_id = (read_commit_part.commit).transaction_id
-        and events.insert_id > coalesce(read_commit_part.after_insert_id, 0)
+        and events.insert_id > coalesce(v_after_insert_id, 0)
       order by events.insert_id
       offset case
-        when read_commit_part.after_insert_id is null then read_commit_part.after - v_start
+        when v_after_insert_id is null then read_commit_part.after - v_start
         else 0
       end
       limit v_end.position - read_commit_part.after

@@ -1,0 +1,129 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, inject, test } from 'vitest'
+import { useDatabase } from '../support/database.ts'
+import { type Random, seededRandom } from '../support/random.ts'
+import { until } from '../support/until.ts'
+import { findFaults } from './fixtures/oracle.ts'
+import { appendAtRandom } from './fixtures/random-writers.ts'
+
+const database = useDatabase()
+const kills = 20
+const writers = 4
+
+test.skipIf(inject('postgres').walLevel !== 'logical')(
+  'a worker killed at random moments loses, repeats and reorders nothing',
+  async () => {
+    const seed = Number(process.env.TIDEMARK_TEST_SEED ?? Date.now() % 1e9)
+    console.log(`seed ${seed} (TIDEMARK_TEST_SEED=${seed} runs it again)`)
+    const random = seededRandom(seed)
+    const seen = new Map<string, string>()
+    const writing = new AbortController()
+    const written = Array.from({ length: writers }, (_, index) =>
+      write(seededRandom(seed + index + 1), writing.signal),
+    )
+    try {
+      for (let kill = 0; kill < kills; kill += 1) await runAndKill(random, seen)
+    } finally {
+      writing.abort()
+    }
+    const transactions = (await Promise.all(written)).reduce((sum, count) => sum + count, 0)
+
+    const worker = startWorker()
+    await untilCaughtUp()
+    worker.kill('SIGTERM')
+    expect(await exitOf(worker)).toBe(0)
+
+    const faults = await findFaults(database.pool)
+    const changed = await changedPositions(seen)
+    console.log(`${transactions} transactions, ${kills} kills, ${seen.size} positions watched`)
+    await dropSlots()
+    expect(transactions).toBeGreaterThan(100)
+    expect(seen.size).toBeGreaterThan(50)
+    expect([...faults, ...changed]).toEqual([])
+  },
+)
+
+async function write(random: Random, signal: AbortSignal): Promise<number> {
+  let count = 0
+  for (; !signal.aborted; count += 1) await appendAtRandom(database.pool, random)
+  return count
+}
+
+/** Sometimes two at once, sometimes their connections go first; some die before they have begun. */
+async function runAndKill(random: Random, seen: Map<string, string>): Promise<void> {
+  const workers = Array.from({ length: random.chance(0.3) ? 2 : 1 }, startWorker)
+  // The one wait for time in the tests: the moment of the kill is what is random.
+  await delay(random.between(50, 1_800))
+  if (random.chance(0.3)) await terminateBackends()
+  await watchPositions(seen)
+  for (const worker of workers) worker.kill('SIGKILL')
+  await Promise.all(workers.map(exitOf))
+}
+
+function startWorker(): ChildProcess {
+  return spawn(process.execPath, [join(import.meta.dirname, 'fixtures/accounts-worker.ts')], {
+    env: { ...process.env, DATABASE_URL: database.connectionString },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+}
+
+async function exitOf(worker: ChildProcess): Promise<number | null> {
+  if (worker.exitCode === null && worker.signalCode === null) await once(worker, 'exit')
+  return worker.exitCode
+}
+
+async function terminateBackends(): Promise<void> {
+  await database.pool.query(/* sql */ `
+    select pg_terminate_backend(pid)
+    from pg_stat_activity
+    where datname = current_database()
+      and application_name like 'tidemark%'
+      and random() < 0.7`)
+}
+
+const positionQuery = 'select transaction_id::text as id, position::text from tidemark.commits'
+
+async function watchPositions(seen: Map<string, string>): Promise<void> {
+  const { rows } = await database.pool.query<{ id: string; position: string }>(positionQuery)
+  for (const { id, position } of rows) if (!seen.has(id)) seen.set(id, position)
+}
+
+async function changedPositions(seen: ReadonlyMap<string, string>): Promise<string[]> {
+  const now = new Map<string, string>()
+  await watchPositions(now)
+  return [...seen]
+    .filter(([id, position]) => now.get(id) !== position)
+    .map(([id, position]) => `transaction ${id} was at ${position}, now ${now.get(id)}`)
+}
+
+async function untilCaughtUp(): Promise<void> {
+  await until(
+    'everything to be sequenced and applied',
+    async (saw) => {
+      const { rows } = await database.pool.query(/* sql */ `
+        select
+          (select count(*) from tidemark.events) as events,
+          (select position from tidemark.sequencer) as sequenced,
+          (select array_agg(position order by name) from tidemark.subscriptions) as applied`)
+      saw(rows[0])
+      const [row] = rows
+      return (
+        row.events === row.sequenced &&
+        row.applied?.length === 3 &&
+        row.applied.every((position: string) => position === row.events)
+      )
+    },
+    { timeoutMs: 120_000, intervalMs: 50 },
+  )
+}
+
+/** A killed worker leaves its slot for the next one. */
+async function dropSlots(): Promise<void> {
+  await database.pool.query(
+    'select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = $1',
+    [database.name],
+  )
+}
