@@ -55,3 +55,9 @@ create table tidemark.sql_objects (
 
 comment on table tidemark.sql_objects is
   'Functions, triggers and views as installed, with the hash of their text.';
+comment on column tidemark.sql_objects.name is
+  'Path of the object''s file.';
+comment on column tidemark.sql_objects.hash is
+  'SHA-256 of its text, in hexadecimal.';
+comment on column tidemark.sql_objects.installed_at is
+  'When this text was applied.';

@@ -46,6 +46,8 @@ create table tidemark.sequencer (
 
 comment on table tidemark.sequencer is
   'One row: how far the ledger is written and by which slot.';
+comment on column tidemark.sequencer.singleton is
+  'Always true: there is one row.';
 comment on column tidemark.sequencer.position is
   'Last position in the ledger.';
 comment on column tidemark.sequencer.lsn is

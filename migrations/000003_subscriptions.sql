@@ -17,6 +17,14 @@ create table tidemark.subscriptions (
 
 comment on table tidemark.subscriptions is
   'Named, ordered deliveries of the log, each with its checkpoint.';
+comment on column tidemark.subscriptions.kind is
+  'What it drives: projection, reactor, process or relay.';
+comment on column tidemark.subscriptions.name is
+  'Name of what it drives.';
+comment on column tidemark.subscriptions.version is
+  'Version of the projection; 1 for other kinds.';
+comment on column tidemark.subscriptions.updated_at is
+  'When it last moved or failed.';
 comment on column tidemark.subscriptions.position is
   'Checkpoint: everything up to this position has been applied.';
 comment on column tidemark.subscriptions.state is
@@ -48,6 +56,14 @@ create unique index projections_live_key
 
 comment on table tidemark.projections is
   'Versions of each projection. One of them is live: its tables are what the views show.';
+comment on column tidemark.projections.name is
+  'Name of the projection.';
+comment on column tidemark.projections.version is
+  'Version, as its definition says.';
+comment on column tidemark.projections.created_at is
+  'When the version was created.';
+comment on column tidemark.projections.changed_at is
+  'When its state last changed.';
 comment on column tidemark.projections.state is
   'building (catching up), ready (caught up), live (shown), standby (was live, follows), retired.';
 comment on column tidemark.projections.schema_name is

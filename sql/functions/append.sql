@@ -17,7 +17,7 @@ create or replace function tidemark.append(
   out token text
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_result record;
@@ -36,10 +36,25 @@ begin
   if exists (
     select
     from jsonb_array_elements(append.events) as n (event)
-    where coalesce(n.event ->> 'type', '') = ''
+    where jsonb_typeof(n.event) <> 'object'
+      or coalesce(n.event ->> 'type', '') = ''
       or n.event -> 'data' is null
   ) then
     raise exception 'an event has no type or no data' using errcode = 'TM005';
+  end if;
+
+  if exists (
+    select
+    from jsonb_array_elements(append.events) as n (event)
+    where n.event ->> 'id' !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+      or n.event ->> 'schemaVersion' !~ '^[1-9]\d{0,4}$'
+      or lpad(n.event ->> 'schemaVersion', 5, '0') > '32767'
+      or jsonb_typeof(n.event -> 'metadata') <> 'object'
+      or jsonb_typeof(n.event -> 'tags') <> 'array'
+      or jsonb_path_exists(n.event, 'strict $.tags[*] ? (@.type() != "string")', silent => true)
+  ) then
+    raise exception 'an event has an id, schemaVersion, metadata or tags of another kind than it must'
+      using errcode = 'TM005';
   end if;
 
   select r.*

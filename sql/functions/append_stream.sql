@@ -29,7 +29,7 @@ create or replace function tidemark.append_stream(
   out transaction_id xid8
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform

@@ -32,7 +32,7 @@ create or replace function tidemark.append_streams(
   out transaction_id xid8
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if cardinality(append_streams.stream_ids) > 256 then

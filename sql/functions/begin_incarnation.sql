@@ -11,7 +11,7 @@ create or replace function tidemark.begin_incarnation(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_incarnation smallint;

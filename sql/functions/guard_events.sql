@@ -1,50 +1,62 @@
 -- Checks what one statement inserted into the event log, whichever way it came in: versions follow
--- the ones before without a hole, and the transaction id is the inserting transaction's own.
+-- the ones before, in insert order and without a hole, and rows carry the ids of this transaction.
 --
--- Looks once per stream, not once per row: versions are unique, so a stream's new rows are without
--- a hole when their count spans them and the version before the first exists.
+-- Looks once per stream, not once per row: versions are unique, so a stream's new rows are in order
+-- and without a hole when version minus rank is the same for all and the version before exists.
 --
 -- returns: null (statement trigger)
--- raises:  TM002 a version leaves a hole; TM003 the transaction id is foreign
+-- raises:  TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction's
 create or replace function tidemark.guard_events() returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_stream_id text;
+  v_fault record;
 begin
-  if exists (
-    select
-    from inserted
-    where inserted.transaction_id <> pg_current_xact_id()
-  ) then
-    raise exception 'the transaction id of an event is that of the transaction which inserts it'
-      using errcode = 'TM003', hint = 'Leave transaction_id to its default.';
-  end if;
-
-  select s.stream_id
-  into v_stream_id
+  select s.stream_id, s.is_foreign
+  into v_fault
   from (
-    select inserted.stream_id, min(inserted.version) as first, max(inserted.version) as last, count(*) as n
-    from inserted
-    group by inserted.stream_id
+    select
+      r.stream_id,
+      min(r.version) as first_version,
+      min(r.insert_id) as first_insert_id,
+      min(r.version - r.rank) <> max(r.version - r.rank)
+        or bool_or(r.insert_id not between 1 and i.last_value) as has_hole,
+      bool_or(
+        r.transaction_id <> pg_current_xact_id()
+        or r.incarnation <> q.incarnation
+      ) as is_foreign
+    from (
+      select
+        inserted.*,
+        row_number() over (partition by inserted.stream_id order by inserted.insert_id) as rank
+      from inserted
+    ) as r
+    cross join tidemark.sequencer as q
+    cross join tidemark.events_insert_id_seq as i
+    group by r.stream_id
   ) as s
-  where s.last - s.first + 1 <> s.n
+  where s.is_foreign
+    or s.has_hole
     or (
-      s.first > 1
+      s.first_version > 1
       -- Not "not exists": the planner may hash that, and read the whole log for it.
       and (
         select e.version
         from tidemark.events as e
         where e.stream_id = s.stream_id
-          and e.version = s.first - 1
+          and e.version = s.first_version - 1
+          and e.insert_id < s.first_insert_id
         limit 1
       ) is null
     )
   limit 1;
 
-  if found then
-    raise exception 'versions of stream "%" would have a hole', v_stream_id
+  if v_fault.is_foreign then
+    raise exception 'the transaction id of an event is that of the transaction which inserts it'
+      using errcode = 'TM003', hint = 'Leave transaction_id to its default.';
+  elsif v_fault.stream_id is not null then
+    raise exception 'versions of stream "%" would have a hole', v_fault.stream_id
       using errcode = 'TM002', hint = 'Append through tidemark.append.';
   end if;
   return null;

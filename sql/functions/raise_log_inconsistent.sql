@@ -13,7 +13,7 @@ create or replace function tidemark.raise_log_inconsistent(
 )
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   raise exception 'the ledger promises % events up to position %, the table holds %',

@@ -11,7 +11,7 @@ create or replace function tidemark.read_commit_part(
 returns setof tidemark.log_row
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_end tidemark.log_row;
@@ -68,6 +68,23 @@ begin
   if coalesce(cardinality(v_part), 0) <> v_end.position - read_commit_part.after then
     perform tidemark.raise_log_inconsistent(
       v_end.position, v_end.position - read_commit_part.after, coalesce(cardinality(v_part), 0)
+    );
+  end if;
+
+  -- The last part also looks whether the table holds more than the ledger promises.
+  if v_end.position = (read_commit_part.commit).position
+    and exists (
+      select
+      from tidemark.events
+      where events.incarnation = (read_commit_part.commit).incarnation
+        and events.transaction_id = (read_commit_part.commit).transaction_id
+        and events.insert_id > (v_part[cardinality(v_part)]).insert_id
+    )
+  then
+    perform tidemark.raise_log_inconsistent(
+      v_end.position,
+      (read_commit_part.commit).event_count,
+      (read_commit_part.commit).event_count + 1
     );
   end if;
 

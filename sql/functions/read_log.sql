@@ -21,7 +21,7 @@ create or replace function tidemark.read_log(
 returns setof tidemark.log_row
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_first tidemark.commits;

@@ -4,7 +4,7 @@
 -- raises:  TM001 the table is append-only
 create or replace function tidemark.refuse_change() returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   raise exception '% is refused: table "%.%" is append-only', tg_op, tg_table_schema, tg_table_name

@@ -27,7 +27,7 @@ create or replace function tidemark.sequence_commits(
   out last_position bigint
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform

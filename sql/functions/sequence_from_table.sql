@@ -23,7 +23,7 @@ create or replace function tidemark.sequence_from_table(
   out last_position bigint
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_sequencer tidemark.sequencer;

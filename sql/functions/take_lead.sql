@@ -6,7 +6,7 @@
 -- raises:     TM007 another leader has taken over
 create or replace function tidemark.take_lead(generation bigint) returns tidemark.sequencer
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_sequencer tidemark.sequencer;

@@ -32,6 +32,7 @@ export const exitCodeOfError: Readonly<Record<ErrorCode, number>> = {
   STREAM_VERSION_CONFLICT: exitCodes.refused,
   STREAM_ID_INVALID: exitCodes.usage,
   APPEND_INVALID: exitCodes.usage,
+  TRANSACTION_STALE: exitCodes.refused,
   EVENT_DATA_INVALID: exitCodes.usage,
   EVENT_TYPE_UNKNOWN: exitCodes.usage,
   EVENT_SCHEMA_VERSION_UNKNOWN: exitCodes.usage,

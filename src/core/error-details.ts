@@ -7,6 +7,7 @@ export interface ErrorDetails {
   }
   STREAM_ID_INVALID: { readonly streamId: string; readonly reason: string }
   APPEND_INVALID: { readonly reason: string }
+  TRANSACTION_STALE: { readonly reason: string }
   EVENT_DATA_INVALID: {
     readonly type: string
     readonly schemaVersion: number

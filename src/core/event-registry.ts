@@ -37,7 +37,8 @@ export function eventRegistry(definitions: Iterable<AnyEventDefinition>): EventR
 function upcast<E extends RecordedEvent>(definition: AnyEventDefinition | undefined, event: E): E {
   if (definition === undefined) throw unknownType(event)
   if (event.schemaVersion === definition.schemaVersion) return event
-  if (event.schemaVersion > definition.schemaVersion) throw tooNew(definition, event)
+  if (event.schemaVersion > definition.schemaVersion) throw unknownVersion(definition, event)
+  if (event.schemaVersion < 1) throw unknownVersion(definition, event)
   return { ...event, data: definition.upcast(event.schemaVersion, event.data) }
 }
 
@@ -58,7 +59,7 @@ function unknownType(event: RecordedEvent): TidemarkError {
   )
 }
 
-function tooNew(definition: AnyEventDefinition, event: RecordedEvent): TidemarkError {
+function unknownVersion(definition: AnyEventDefinition, event: RecordedEvent): TidemarkError {
   const { type, schemaVersion, streamId, position } = event
   const newestKnown = definition.schemaVersion
   return new TidemarkError(

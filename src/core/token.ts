@@ -19,6 +19,9 @@ export function formatToken(parts: TokenParts): Token {
   return `${parts.incarnation}.${parts.transactionId}` as Token
 }
 
+const maxIncarnation = 2 ** 15 - 1
+const maxTransactionId = 2n ** 64n - 1n
+
 /**
  * Reads a token, as it came back from a header or a cookie.
  *
@@ -26,10 +29,12 @@ export function formatToken(parts: TokenParts): Token {
  */
 export function parseToken(token: string): TokenParts {
   const match = /^([1-9]\d{0,4})\.(\d{1,20})$/.exec(token)
-  if (match === null) {
+  const incarnation = Number(match?.[1])
+  const transactionId = BigInt(match?.[2] ?? -1)
+  if (match === null || incarnation > maxIncarnation || transactionId > maxTransactionId) {
     throw new TidemarkError('TOKEN_INVALID', `"${token.slice(0, 40)}" is not a tidemark token`, {
       details: { token },
     })
   }
-  return { incarnation: Number(match[1]), transactionId: BigInt(match[2] ?? '') }
+  return { incarnation, transactionId }
 }

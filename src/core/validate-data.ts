@@ -16,6 +16,7 @@ export function validateData(
 ): unknown {
   const result = schema['~standard'].validate(data)
   if (result instanceof Promise) {
+    result.catch(() => {})
     throw new TidemarkError('NOT_SUPPORTED', `event "${type}" has an asynchronous schema`, {
       details: { feature: 'asynchronous event schemas' },
     })

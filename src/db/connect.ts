@@ -80,9 +80,17 @@ export function connectionFailed(connectionString: string, error: unknown): Tide
 export function describeTarget(connectionString: string): string {
   if (!URL.canParse(connectionString)) return 'the server'
   const url = new URL(connectionString)
-  const database = decodeURIComponent(url.pathname.slice(1)) || '(default database)'
-  const user = url.username === '' ? '' : ` as "${decodeURIComponent(url.username)}"`
+  const database = decode(url.pathname.slice(1)) || '(default database)'
+  const user = url.username === '' ? '' : ` as "${decode(url.username)}"`
   return `${url.hostname || 'localhost'}:${url.port || '5432'}/${database}${user}`
+}
+
+function decode(escaped: string): string {
+  try {
+    return decodeURIComponent(escaped)
+  } catch {
+    return escaped
+  }
 }
 
 function describeReason(error: unknown): string {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { TidemarkError } from '../core/tidemark-error.ts'
+import { isKeyword } from './keywords.ts'
 
 /** The default schema of a log. */
 export const defaultSchema = 'tidemark'
@@ -19,8 +20,9 @@ export interface LogNames {
  * @throws OPTION_INVALID when the schema's name needs quoting or is too long.
  */
 export function logNames(schema: string = defaultSchema): LogNames {
-  if (!/^[a-z_][a-z0-9_]{0,39}$/.test(schema) || schema.startsWith('pg_')) {
-    const reason = 'use a-z, 0-9 and _, at most 40 characters, not starting with a digit or pg_'
+  if (!/^[a-z_][a-z0-9_]{0,39}$/.test(schema) || schema.startsWith('pg_') || isKeyword(schema)) {
+    const reason =
+      'use a-z, 0-9 and _, at most 40 characters, no word of SQL, not starting with a digit or pg_'
     throw new TidemarkError('OPTION_INVALID', `schema "${schema}" is not usable: ${reason}`, {
       details: { option: 'schema', reason },
     })

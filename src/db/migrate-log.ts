@@ -3,10 +3,10 @@ import { basename } from 'node:path'
 import { runner } from 'node-pg-migrate'
 import type pg from 'pg'
 import { TidemarkError } from '../core/tidemark-error.ts'
+import { claimSchema } from './claim-schema.ts'
 import { advisoryLockKey, logNames } from './log-names.ts'
 import { readServerFacts, requireUsableServer, walLevelWarning } from './preflight.ts'
 import { ensurePublication } from './publication.ts'
-import { requireInstallable } from './require-installable.ts'
 import { forSchema, migrationsDirectory, readSqlObjects, type SqlObject } from './sql-files.ts'
 import { sqlstate, sqlstateOf } from './sqlstate.ts'
 
@@ -35,15 +35,14 @@ export async function migrateLog(client: pg.Client, schema?: string): Promise<Mi
   const lock = advisoryLockKey(names.schema, 'migrate').toString()
   await client.query('select pg_advisory_lock($1)', [lock])
   try {
-    await requireInstallable(client, names.schema)
-    await client.query(`create schema if not exists ${names.schema}`)
+    await claimSchema(client, names.schema)
     const migrations = await applyMigrations(client, names.schema)
     const objects = await applySqlObjects(client, names.schema)
     await ensurePublication(client, names, facts.versionNumber)
     const warning = walLevelWarning(facts)
     return { migrations, objects, warnings: warning === undefined ? [] : [warning] }
   } catch (error) {
-    throw migrationError(error)
+    throw migrationError(error, facts.database)
   } finally {
     await client.query('rollback').catch(() => {})
     await client.query('select pg_advisory_unlock($1)', [lock]).catch(() => {})
@@ -107,8 +106,14 @@ async function applySqlObject(client: pg.Client, schema: string, object: SqlObje
   )
 }
 
-function migrationError(error: unknown): unknown {
+function migrationError(error: unknown, database: string): unknown {
   if (error instanceof TidemarkError) return error
+  if (sqlstateOf(error) === sqlstate.readOnlyTransaction) {
+    return new TidemarkError('DATABASE_READ_ONLY', `database "${database}" is read-only`, {
+      details: { target: database },
+      cause: error,
+    })
+  }
   if (sqlstateOf(error) === sqlstate.insufficientPrivilege) {
     const operation = (error as Error).message
     const remedy = 'run the migrations as the owner of the database'

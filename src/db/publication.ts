@@ -12,6 +12,7 @@ interface PublicationRow {
   readonly others: boolean
   readonly tables: string[]
   readonly columns: string[] | null
+  readonly filtered: boolean
 }
 
 /**
@@ -52,6 +53,11 @@ export async function verifyPublication(
       ? `(select t.attnames::text[] from pg_publication_tables as t
           where t.pubname = p.pubname and t.schemaname = $2 and t.tablename = 'events')`
       : 'null::text[]'
+  const filtered =
+    versionNumber >= columnListVersionNumber
+      ? `exists (select from pg_publication_tables as t
+          where t.pubname = p.pubname and t.rowfilter is not null)`
+      : 'false'
   const { rows } = await client.query<PublicationRow>(
     /* sql */ `
     select
@@ -62,7 +68,8 @@ export async function verifyPublication(
         from pg_publication_tables as t
         where t.pubname = p.pubname
       ) as tables,
-      ${columns} as columns
+      ${columns} as columns,
+      ${filtered} as filtered
     from pg_publication as p
     where p.pubname = $1`,
     versionNumber >= columnListVersionNumber
@@ -85,6 +92,7 @@ function findFault(row: PublicationRow | undefined, names: LogNames): string | u
   if (row.others) return 'publishes more than inserts'
   if (!row.tables.includes(`${names.schema}.events`)) return `lacks table "${names.schema}.events"`
   if (row.tables.length > 1) return `publishes other tables too: ${row.tables.join(', ')}`
+  if (row.filtered) return 'leaves out rows by a filter'
   if (row.columns !== null && !publishedColumns.every((column) => row.columns?.includes(column))) {
     return `lacks one of the columns ${publishedColumns.join(', ')}`
   }

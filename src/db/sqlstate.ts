@@ -10,6 +10,7 @@ export const sqlstate = {
 
   uniqueViolation: '23505',
   invalidTextRepresentation: '22P02',
+  numericValueOutOfRange: '22003',
   untranslatableCharacter: '22P05',
   characterNotInRepertoire: '22021',
   programLimitExceeded: '54000',
@@ -36,7 +37,8 @@ export const sqlstate = {
 export function sqlstateOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
   const { code } = error
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
+  // Classes begin with a digit or one of these letters; EPIPE is not one.
+  return typeof code === 'string' && /^[0-9FHPTX][0-9A-Z]{4}$/.test(code) ? code : undefined
 }
 
 /** Tells whether an error is the connection's end rather than the statement's fault. */

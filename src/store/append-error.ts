@@ -5,7 +5,7 @@ import { sqlstate, sqlstateOf } from '../db/sqlstate.ts'
  * Turns what the server says of an append into an error with a code. What has none of its own,
  * such as a lost connection, comes back as it is.
  */
-export function appendError(error: unknown): unknown {
+export function appendError(error: unknown, schema: string): unknown {
   const reason = error instanceof Error ? error.message : String(error)
   switch (sqlstateOf(error)) {
     case sqlstate.undefinedTable:
@@ -13,17 +13,25 @@ export function appendError(error: unknown): unknown {
     case sqlstate.invalidSchemaName:
       return new TidemarkError(
         'SCHEMA_NOT_INSTALLED',
-        'the database has no tidemark log of this release: run `tidemark migrate`',
-        { details: { schema: '' }, cause: error },
+        `schema "${schema}" has no tidemark log of this release: run \`tidemark migrate\``,
+        { details: { schema }, cause: error },
       )
     case sqlstate.untranslatableCharacter:
     case sqlstate.characterNotInRepertoire:
     case sqlstate.invalidTextRepresentation:
+    case sqlstate.numericValueOutOfRange:
     case sqlstate.programLimitExceeded:
       return new TidemarkError('APPEND_INVALID', `the server refuses the events: ${reason}`, {
         details: { reason },
         cause: error,
       })
+    case sqlstate.uniqueViolation:
+      return new TidemarkError(
+        'TRANSACTION_STALE',
+        'another writer appended to the stream since this transaction took its snapshot: ' +
+          'begin the transaction anew',
+        { details: { reason }, cause: error },
+      )
     default:
       return error
   }

@@ -55,6 +55,8 @@ export type NewEventId = () => string
  * never wait for each other.
  *
  * @throws STREAM_VERSION_CONFLICT with the actual version: read again and decide anew.
+ * @throws TRANSACTION_STALE when the caller's transaction, of isolation repeatable read or higher, lost
+ *   a race that its snapshot does not show: begin it anew.
  * @throws APPEND_INVALID, STREAM_ID_INVALID
  */
 export async function appendToStream(
@@ -65,7 +67,7 @@ export async function appendToStream(
 ): Promise<AppendResult> {
   const expect = checkAppend(append)
   const { streamId } = append
-  const [row] = await query<OneRow>(connection, {
+  const [row] = await query<OneRow>(connection, names, {
     name: `tidemark-append-${names.schema}`,
     text: /* sql */ `
       select conflict, version::text, incarnation::integer, transaction_id::text
@@ -91,7 +93,7 @@ export async function appendToStreams(
 ): Promise<readonly AppendResult[]> {
   const expects = appends.map(checkAppend)
   refuseRepeatedStream(appends)
-  const [row] = await query<ManyRow>(connection, {
+  const [row] = await query<ManyRow>(connection, names, {
     name: `tidemark-append-many-${names.schema}`,
     text: /* sql */ `
       select conflicts, versions::text[], incarnation::integer, transaction_id::text
@@ -128,12 +130,13 @@ function toResults(
 
 async function query<Row>(
   connection: Connection,
+  names: LogNames,
   statement: { name: string; text: string; values: unknown[] },
 ): Promise<readonly [Row]> {
   try {
     return (await run<Row>(connection, statement)) as readonly [Row]
   } catch (error) {
-    throw appendError(error)
+    throw appendError(error, names.schema)
   }
 }
 

@@ -18,6 +18,7 @@ export type EncodedEvents = readonly [
  * @throws EVENT_DATA_INVALID when data or metadata is not something that JSON can hold.
  */
 export function encodeEvents(events: readonly NewEvent[], newId: () => string): EncodedEvents {
+  for (const event of events) refuseUnstorable(event)
   return [
     events.map((event) => event.id ?? newId()),
     events.map((event) => event.type),
@@ -27,6 +28,19 @@ export function encodeEvents(events: readonly NewEvent[], newId: () => string): 
     events.some((event) => event.tags?.length) ? events.map(encodeTags) : null,
   ]
 }
+
+function refuseUnstorable(event: NewEvent): void {
+  const { type, schemaVersion, tags = [] } = event
+  const isStorable = (text: string) => text.isWellFormed() && !text.includes('\0')
+  if (type === '' || !isStorable(type)) throw invalid(event, 'type', 'is empty or not storable')
+  if (!Number.isInteger(schemaVersion) || schemaVersion < 1 || schemaVersion > maxSchemaVersion) {
+    throw invalid(event, 'schemaVersion', `is not a whole number from 1 to ${maxSchemaVersion}`)
+  }
+  if (!tags.every(isStorable)) throw invalid(event, 'tags', 'hold text that Postgres cannot store')
+}
+
+/** The column is a `smallint`. */
+const maxSchemaVersion = 32_767
 
 /**
  * Says where the events of several streams belong: for each event its stream's number from 1, its
@@ -56,8 +70,12 @@ function encodeJson(event: NewEvent, path: string, value: unknown): string {
   } catch (error) {
     message = `cannot be written as JSON: ${error instanceof Error ? error.message : String(error)}`
   }
+  throw invalid(event, path, message)
+}
+
+function invalid(event: NewEvent, path: string, message: string): TidemarkError {
   const { type, schemaVersion } = event
-  throw new TidemarkError('EVENT_DATA_INVALID', `${path} of event "${type}" ${message}`, {
+  return new TidemarkError('EVENT_DATA_INVALID', `${path} of event "${type}" ${message}`, {
     details: { type, schemaVersion, issues: [{ path, message }] },
   })
 }

@@ -30,12 +30,12 @@ export async function readStream(
   const rows = await run<StoredRow>(connection, {
     name: `tidemark-read-stream-${names.schema}`,
     text: /* sql */ `
-      select null::text as position, stream_id, version::text, event_id, type,
-        schema_version::integer, data, metadata, tags, recorded_at
-      from ${names.schema}.events
-      where stream_id = $1
-        and version >= $2
-      order by version
+      select null::text as position, e.stream_id, e.version::text, e.event_id, e.type,
+        e.schema_version::integer, e.data, e.metadata, e.tags, e.recorded_at
+      from ${names.schema}.events as e
+      where e.stream_id = $1
+        and e.version >= $2
+      order by e.version
       limit $3`,
     values: [streamId, fromVersion.toString(), maxEvents],
   })

@@ -1,0 +1,200 @@
+import type pg from 'pg'
+import { describe, expect, test } from 'vitest'
+import { migrateOnce } from '../db/installed-log.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+
+const events = `'[{"type": "noted", "data": {"n": 1}, "tags": ["a"]}, {"type": "noted", "data": {"n": 2}}]'`
+
+/** Statements that go through every function, trigger and view; each needs no operator of its own. */
+const everything = [
+  `select * from tidemark.append('a-1', 'absent', ${events})`,
+  `select * from tidemark.append('a-1', '2', ${events})`,
+  `select conflicts, versions from tidemark.append_streams(
+    '{a-1,b-1}', '{any,absent}', '{1,2}', '{a-1,b-1}', '{1,1}',
+    '{018f3f7e-7b1c-7c3e-8000-000000000001,018f3f7e-7b1c-7c3e-8000-000000000002}',
+    '{noted,noted}', '{1,1}', '{1,2}', '{"{}","{}"}')`,
+  `insert into tidemark.events (stream_id, version, event_id, type, data)
+    values ('c-1', 1, '018f3f7e-7b1c-7c3e-8000-000000000003', 'noted', '{}')`,
+  `select * from tidemark.sequence_from_table(0, 'x', '1:1000000:', '0/1')`,
+  `select position, stream_id, version, type, data, tags from tidemark.read_log(0, 100, '{noted}')`,
+  `select position, stream_id, version, type, data, tags from tidemark.read_log(0, 1)`,
+  'select position, stream_id, version, type, data from tidemark.log order by position',
+  'select stream_id, version from tidemark.streams order by stream_id',
+  `select * from tidemark.snapshot_is_visible('1:1:')`,
+  'select generation from tidemark.take_lead(1)',
+  `select * from tidemark.sequence_commits(2, 7, '{}', '{}', '{}', '{}', '{}')`,
+]
+
+const refused = [
+  `insert into tidemark.events (stream_id, version, event_id, type, data)
+    values ('d-1', 2, '018f3f7e-7b1c-7c3e-8000-000000000004', 'noted', '{}')`,
+  `select * from tidemark.append('a-1', 'absent', ${events})`,
+  'delete from tidemark.events',
+  'select * from tidemark.take_lead(77)',
+]
+
+/** Runs all of it in one session, and tells what came of each statement. */
+async function runEverything(client: pg.ClientBase): Promise<unknown[]> {
+  const outcomes: unknown[] = []
+  for (const statement of [...everything, ...refused]) {
+    const outcome = await client.query(statement).then(
+      ({ rows }) => rows.map(({ token: _, ...row }) => row),
+      ({ code, message }) => ({ code, message }),
+    )
+    outcomes.push({ statement, outcome })
+  }
+  return outcomes
+}
+
+async function runAfter(prepare: (client: pg.Client, database: TestDatabase) => Promise<void>) {
+  await using database = await createTestDatabase()
+  const client = await database.client()
+  await prepare(client, database)
+  const outcomes = await runEverything(client)
+  await client.end()
+  return outcomes
+}
+
+/**
+ * Makes a schema with a function for every name that ours call, an operator for every one that they
+ * use, and a table for every one that they read. Each of them raises when it is called.
+ */
+const traps = /* sql */ `
+  create schema evil;
+  do $do$
+  declare
+    v_function record;
+    v_operator record;
+    v_count integer := 0;
+  begin
+    for v_function in
+      select distinct p.proname as name, pg_get_function_identity_arguments(p.oid) as arguments,
+        pg_get_function_result(p.oid) as result
+      from pg_catalog.pg_proc as p
+      where p.prokind = 'f'
+        and p.pronamespace = 'pg_catalog'::regnamespace
+        and p.proname in (
+          'hashtextextended', 'pg_current_xact_id', 'pg_current_snapshot', 'pg_visible_in_snapshot',
+          'pg_snapshot_xmin', 'pg_snapshot_xmax', 'pg_snapshot_xip', 'pg_advisory_xact_lock',
+          'pg_advisory_xact_lock_shared', 'pg_notify', 'jsonb_typeof', 'jsonb_array_length',
+          'jsonb_array_elements', 'jsonb_array_elements_text', 'gen_random_uuid', 'cardinality',
+          'clock_timestamp', 'statement_timestamp', 'int8'
+        )
+    loop
+      execute format(
+        'create function evil.%I(%s) returns %s language plpgsql as %L',
+        v_function.name, v_function.arguments, v_function.result,
+        'begin raise exception ''evil function called''; end'
+      );
+      v_count := v_count + 1;
+    end loop;
+    for v_operator in
+      select o.oprname as name, o.oprleft::regtype as l, o.oprright::regtype as r, o.oprresult::regtype as result
+      from pg_catalog.pg_operator as o
+      where o.oprname in ('=', '<>', '<', '>', '<=', '>=', '+', '-', '||', '!~', '->', '->>')
+        and o.oprleft in ('text'::regtype, 'bigint'::regtype, 'integer'::regtype, 'smallint'::regtype,
+          'xid8'::regtype, 'boolean'::regtype, 'jsonb'::regtype)
+        and o.oprright in ('text'::regtype, 'bigint'::regtype, 'integer'::regtype, 'smallint'::regtype,
+          'xid8'::regtype, 'boolean'::regtype)
+    loop
+      v_count := v_count + 1;
+      execute format(
+        'create function evil.trap_%s(%s, %s) returns %s language plpgsql as %L',
+        v_count, v_operator.l, v_operator.r, v_operator.result,
+        'begin raise exception ''evil operator called''; end'
+      );
+      execute format(
+        'create operator evil.%s (leftarg = %s, rightarg = %s, function = evil.trap_%s)',
+        v_operator.name, v_operator.l, v_operator.r, v_count
+      );
+    end loop;
+    if v_count < 60 then
+      raise exception 'only % traps were made', v_count;
+    end if;
+  end
+  $do$;
+  create function evil.expectation_holds(text, bigint) returns boolean language sql as 'select true';
+  create function evil.stream_lock_key(text) returns bigint language sql as 'select 1::bigint';
+  create function evil.append_stream(text, text, uuid[], text[], smallint[], text[], text[], text[])
+    returns boolean language sql as 'select true'`
+
+/** Tables that ours could be mistaken for, in any schema. */
+const lookalikes = (schema: string) =>
+  ['events', 'commits', 'sequencer', 'inserted', 'log', 'e', 'missing', 'written']
+    .map(
+      (name) =>
+        `create ${schema === 'pg_temp' ? 'temp ' : ''}table ${schema}.${name} (id integer);`,
+    )
+    .join('\n')
+
+describe('everything does the same', () => {
+  const undisturbed = runAfterOnce()
+
+  test('as it does on its own', async () => {
+    const outcomes = (await undisturbed()) as { outcome: unknown }[]
+    const failed = outcomes.filter(({ outcome }) => !Array.isArray(outcome))
+    expect(failed).toHaveLength(refused.length)
+  })
+
+  test('when functions, operators and tables of the same names come first', async () => {
+    const outcomes = await runAfter(async (client) => {
+      await client.query(`${traps}; ${lookalikes('evil')}`)
+      await client.query('set search_path = evil, pg_catalog')
+      // The traps are set: what is called by its bare name is the evil one.
+      await expect(client.query(`select hashtextextended('a', 1)`)).rejects.toThrow(/evil function/)
+      await expect(client.query('select 1::bigint + 1::bigint')).rejects.toThrow(/evil operator/)
+    })
+    expect(outcomes).toEqual(await undisturbed())
+  })
+
+  test('when temporary tables have the names of ours', async () => {
+    const outcomes = await runAfter(async (client) => {
+      await client.query(lookalikes('pg_temp'))
+    })
+    expect(outcomes).toEqual(await undisturbed())
+  })
+
+  test('when temporary tables have the names of types', async () => {
+    const outcomes = await runAfter(async (client) => {
+      for (const type of [
+        'text',
+        'jsonb',
+        'uuid',
+        'record',
+        'regclass',
+        'oid',
+        'xid8',
+        'log_row',
+      ]) {
+        await client.query(`create temp table "${type}" (id integer)`)
+      }
+    })
+    expect(outcomes).toEqual(await undisturbed())
+  })
+
+  test('when the search path is empty', async () => {
+    const outcomes = await runAfter(async (client) => {
+      await client.query(`set search_path = ''`)
+    })
+    expect(outcomes).toEqual(await undisturbed())
+  })
+
+  test('when the traps stood before the log was installed', async () => {
+    const outcomes = await runAfter(async (client, database) => {
+      await client.query(`drop publication tidemark_log; drop schema tidemark cascade`)
+      await client.query(`${traps}; ${lookalikes('evil')}`)
+      await client.query(`alter database ${database.name} set search_path = evil, public`)
+      await migrateOnce(database.connectionString)
+    })
+    expect(outcomes).toEqual(await undisturbed())
+  })
+})
+
+/** What happens where nobody interferes, found out once. */
+function runAfterOnce(): () => Promise<unknown[]> {
+  let outcomes: Promise<unknown[]> | undefined
+  return () => {
+    outcomes ??= runAfter(async () => {})
+    return outcomes
+  }
+}
