@@ -33,6 +33,7 @@ create table tidemark.sequencer (
   position bigint not null default 0,
   lsn pg_lsn,
   slot_name text,
+  publication text,
   generation bigint not null default 0,
   system_identifier bigint not null,
   incarnation smallint not null default 1,
@@ -54,6 +55,8 @@ comment on column tidemark.sequencer.lsn is
   'End of the last commit that was sequenced. Commits up to here are not taken from the WAL again.';
 comment on column tidemark.sequencer.slot_name is
   'The only replication slot that is trusted.';
+comment on column tidemark.sequencer.publication is
+  'Fingerprint of the publication with which the slot was made.';
 comment on column tidemark.sequencer.generation is
   'Raised by each leader that begins. Writes of an older one are refused.';
 comment on column tidemark.sequencer.system_identifier is

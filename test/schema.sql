@@ -60,6 +60,7 @@ create table tidemark.sequencer (
   "position" bigint default 0 not null,
   lsn pg_lsn,
   slot_name text,
+  publication text,
   generation bigint default 0 not null,
   system_identifier bigint not null,
   incarnation smallint default 1 not null,
@@ -219,6 +220,12 @@ create function tidemark.guard_events()
   returns trigger
   language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
 
+create function tidemark.publication_fingerprint(
+  publication text
+)
+  returns text
+  language sql volatile parallel unsafe;
+
 create function tidemark.raise_log_inconsistent(
   "position" bigint,
   promised bigint,
@@ -260,6 +267,7 @@ create function tidemark.sequence_commits(
   committed_at timestamp with time zone[],
   low_xid xid8 DEFAULT NULL::xid8,
   channel text DEFAULT NULL::text,
+  publication text DEFAULT NULL::text,
   OUT sequenced integer,
   OUT last_position bigint
 )
@@ -272,6 +280,7 @@ create function tidemark.sequence_from_table(
   snapshot pg_snapshot,
   lsn pg_lsn,
   channel text DEFAULT NULL::text,
+  publication text DEFAULT NULL::text,
   OUT sequenced integer,
   OUT last_position bigint
 )
@@ -335,6 +344,7 @@ comment on column tidemark.sequencer.low_incarnation is 'Incarnation of low_xid.
 comment on column tidemark.sequencer.low_xid is 'Each transaction of low_incarnation below it is finished and, if it appended, in the ledger.';
 comment on column tidemark.sequencer.lsn is 'End of the last commit that was sequenced. Commits up to here are not taken from the WAL again.';
 comment on column tidemark.sequencer.mode is 'Where commits are taken from: wal or poll.';
+comment on column tidemark.sequencer.publication is 'Fingerprint of the publication with which the slot was made.';
 comment on column tidemark.sequencer.singleton is 'Always true: there is one row.';
 comment on column tidemark.sequencer.slot_name is 'The only replication slot that is trusted.';
 comment on column tidemark.sequencer.system_identifier is 'The cluster that the current incarnation belongs to.';

@@ -9,8 +9,10 @@
 --                  the ends of the commit records, ascending
 -- low_xid:         new value of sequencer.low_xid, null to leave it
 -- channel:         where to announce the new position; null for silence
+-- publication:     the publication that the commits came through; null when they came otherwise
 -- returns:         sequenced: how many commits were written; last_position: the last one now
 -- raises:          TM007 another leader has taken over: nothing was written
+--                  TM008 the publication has changed since the slot was made: nothing was written
 --                  23505 on commits_transaction_key: the commit is in the ledger already
 -- locks:           the sequencer row, until the end of the transaction
 create or replace function tidemark.sequence_commits(
@@ -23,14 +25,18 @@ create or replace function tidemark.sequence_commits(
   committed_at timestamptz[],
   low_xid xid8 default null,
   channel text default null,
+  publication text default null,
   out sequenced integer,
   out last_position bigint
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_publication text;
 begin
-  perform
+  select s.publication
+  into v_publication
   from tidemark.sequencer as s
   where s.generation = sequence_commits.generation
     and s.position = sequence_commits.after
@@ -39,6 +45,16 @@ begin
     raise exception 'another sequencer has taken over from generation % at position %',
       sequence_commits.generation, sequence_commits.after
       using errcode = 'TM007';
+  end if;
+
+  -- A change that is committed before a commit of this run is seen here, whenever it was made.
+  if sequence_commits.publication is not null
+    and v_publication is distinct from tidemark.publication_fingerprint(sequence_commits.publication)
+  then
+    raise exception 'publication "%" has changed since the slot was made', sequence_commits.publication
+      using
+        errcode = 'TM008',
+        hint = 'The slot is given up and the ledger continued from the table.';
   end if;
 
   select coalesce(min(t.ordinality) - 1, cardinality(sequence_commits.transaction_ids))

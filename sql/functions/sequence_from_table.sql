@@ -10,6 +10,7 @@
 -- snapshot:   the snapshot exported with it; everything it sees must be visible by now
 -- lsn:        the slot's consistent point: the stream begins there
 -- channel:    where to announce the new position; null for silence
+-- publication: fingerprint of the publication, taken before the slot was made
 -- returns:    sequenced: how many commits were written; last_position: the last one now
 -- raises:     TM007 another leader has taken over: nothing was written
 -- locks:      the sequencer row, until the end of the transaction
@@ -19,6 +20,7 @@ create or replace function tidemark.sequence_from_table(
   snapshot pg_snapshot,
   lsn pg_lsn,
   channel text default null,
+  publication text default null,
   out sequenced integer,
   out last_position bigint
 )
@@ -78,6 +80,7 @@ begin
     position = sequence_from_table.last_position,
     lsn = sequence_from_table.lsn,
     slot_name = sequence_from_table.slot_name,
+    publication = sequence_from_table.publication,
     generation = s.generation + 1,
     mode = 'wal',
     low_incarnation = s.incarnation,

@@ -30,9 +30,12 @@ export function logNames(schema: string = defaultSchema): LogNames {
   return { schema, channel: `${schema}_log`, publication: `${schema}_log` }
 }
 
-/** Slot names are unique in the whole cluster, so they carry a hash of database and schema. */
-export function slotPrefix(database: string, schema: string): string {
-  return `tidemark_${digest(`${database}\n${schema}`).toString('hex').slice(0, 12)}_`
+/**
+ * Slot names are unique in the whole cluster, so they carry a hash of database and schema; of the
+ * database by its OID, which survives that it is renamed and which a copy of it does not have.
+ */
+export function slotPrefix(database: { readonly databaseOid: string }, schema: string): string {
+  return `tidemark_${digest(`${database.databaseOid}\n${schema}`).toString('hex').slice(0, 12)}_`
 }
 
 /** Key of the advisory lock for a purpose within a log. Advisory locks are per database. */

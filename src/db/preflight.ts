@@ -9,6 +9,7 @@ export interface ServerFacts {
   readonly walLevel: string
   readonly systemIdentifier: string
   readonly database: string
+  readonly databaseOid: string
 }
 
 interface Row {
@@ -18,6 +19,7 @@ interface Row {
   readonly wal_level: string
   readonly system_identifier: string
   readonly database: string
+  readonly database_oid: string
 }
 
 /** Oldest server that tidemark runs on: `xid8`, `create or replace trigger`, SQL function bodies. */
@@ -32,7 +34,8 @@ export async function readServerFacts(client: pg.ClientBase): Promise<ServerFact
       pg_is_in_recovery()::text as in_recovery,
       current_setting('wal_level') as wal_level,
       (select system_identifier::text from pg_control_system()) as system_identifier,
-      current_database()::text as database`)
+      current_database()::text as database,
+      (select oid::text from pg_database where datname = current_database()) as database_oid`)
   const [row] = rows as [Row]
   return {
     versionNumber: Number(row.version_number),
@@ -41,6 +44,7 @@ export async function readServerFacts(client: pg.ClientBase): Promise<ServerFact
     walLevel: row.wal_level,
     systemIdentifier: row.system_identifier,
     database: row.database,
+    databaseOid: row.database_oid,
   }
 }
 

@@ -7,6 +7,7 @@ export const sqlstate = {
   appendInvalid: 'TM005',
   logInconsistent: 'TM006',
   sequencerSuperseded: 'TM007',
+  publicationChanged: 'TM008',
 
   uniqueViolation: '23505',
   invalidTextRepresentation: '22P02',

@@ -89,10 +89,11 @@ export class CommitAssembler {
     const open = this.#open
     if (open === undefined) throw invalid('a row came outside a transaction')
     if (relation.name !== 'events' || relation.schema !== this.#schema) return
-    const { incarnation, transaction_id: transactionId } = row
+    const { incarnation, transaction_id } = row
+    const transactionId = String(transaction_id)
     if (open.eventCount === 0) {
       open.incarnation = String(incarnation)
-      open.transactionId = String(transactionId)
+      open.transactionId = transactionId
     } else if (open.transactionId !== transactionId) {
       throw invalid(`one commit carries transactions ${open.transactionId} and ${transactionId}`)
     }

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { LogNames } from '../db/log-names.ts'
+import { type LogNames, slotPrefix } from '../db/log-names.ts'
 import { readServerFacts } from '../db/preflight.ts'
 import { dropSlot, listSlots } from './slots.ts'
 
@@ -15,7 +15,7 @@ export async function dropSlots(
   names: LogNames,
 ): Promise<readonly string[]> {
   const facts = await readServerFacts(client)
-  const slots = await listSlots(client, facts.database, names.schema)
+  const slots = await listSlots(client, slotPrefix(facts, names.schema))
   for (const slot of slots) await dropSlot(client, slot)
   return slots.map((slot) => slot.name)
 }

@@ -99,7 +99,7 @@ export class LedgerWriter {
         name: 'tidemark-sequence-commits',
         text: /* sql */ `
           select sequenced, last_position::text
-          from ${names.schema}.sequence_commits($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+          from ${names.schema}.sequence_commits($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
         values: [
           generation.toString(),
           this.#position.toString(),
@@ -110,6 +110,7 @@ export class LedgerWriter {
           batch.map((commit) => timestamp(commit.committedAtUs)),
           lowXid,
           names.channel,
+          names.publication,
         ],
       })
       const row = rows[0]

@@ -9,6 +9,8 @@ export interface SequencerState {
   /** End of the last commit that was taken from the WAL. */
   readonly lsn: Lsn | null
   readonly slotName: string | null
+  /** Fingerprint of the publication with which the slot was made. */
+  readonly publication: string | null
   readonly generation: bigint
   readonly systemIdentifier: string
   readonly incarnation: number
@@ -19,13 +21,14 @@ interface Row {
   readonly position: string
   readonly lsn: string | null
   readonly slot_name: string | null
+  readonly publication: string | null
   readonly generation: string
   readonly system_identifier: string
   readonly incarnation: number
   readonly mode: 'wal' | 'poll'
 }
 
-const columns = `position::text, lsn::text, slot_name, generation::text,
+const columns = `position::text, lsn::text, slot_name, publication, generation::text,
   system_identifier::text, incarnation::integer, mode`
 
 /**
@@ -65,6 +68,7 @@ function toState(row: Row | undefined, schema: string): SequencerState {
     position: BigInt(row.position),
     lsn: row.lsn === null ? null : parseLsn(row.lsn),
     slotName: row.slot_name,
+    publication: row.publication,
     generation: BigInt(row.generation),
     systemIdentifier: row.system_identifier,
     incarnation: row.incarnation,

@@ -17,6 +17,11 @@ export interface SequencerOptions {
   readonly onRole?: (role: SequencerRole) => void
 }
 
+/** A slot is confirmed for what the ledger holds on disk, so its commits must wait for that. */
+const waitForDisk = /* sql */ `
+  select set_config('synchronous_commit', 'on', false)
+  where current_setting('synchronous_commit') = 'off'`
+
 const defaults = { leaderPollIntervalMs: 1_000, maxBatch: 5_000, maxWaiting: 20_000 }
 
 /**
@@ -41,6 +46,7 @@ export async function runSequencer(options: SequencerOptions, signal: AbortSigna
         applicationName: 'tidemark sequencer',
       })
       try {
+        await client.query(waitForDisk)
         await leadTerm(client, settings, healthy, signal)
       } finally {
         settings.onRole('standby')

@@ -44,6 +44,7 @@ export async function waitUntilVisible(
       `select ${schema}.snapshot_is_visible($1) as visible`,
       [snapshot],
     )
-    if (rows[0]?.visible === true || !(await pause(visibilityPauseMs, signal))) return
+    if (rows[0]?.visible === true) return
+    if (!(await pause(visibilityPauseMs, signal))) signal.throwIfAborted()
   }
 }

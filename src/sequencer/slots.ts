@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
-import { slotPrefix } from '../db/log-names.ts'
 import { quoteIdent } from '../db/quote-ident.ts'
 import { type Lsn, parseLsn } from './lsn.ts'
 
@@ -38,11 +37,7 @@ const creationLockTimeoutMs = 60_000
 const terminationTimeoutMs = 5_000
 
 /** Lists the slots of this log in this database: the trusted one and any that a crash left over. */
-export async function listSlots(
-  client: pg.ClientBase,
-  database: string,
-  schema: string,
-): Promise<readonly Slot[]> {
+export async function listSlots(client: pg.ClientBase, prefix: string): Promise<readonly Slot[]> {
   const { rows } = await client.query<SlotRow>(
     /* sql */ `
     select slot_name::text, confirmed_flush_lsn::text as confirmed, wal_status, active_pid
@@ -50,7 +45,7 @@ export async function listSlots(
     where starts_with(slot_name::text, $1)
       and database = current_database()
       and slot_type = 'logical'`,
-    [slotPrefix(database, schema)],
+    [prefix],
   )
   return rows.map((row) => ({
     name: row.slot_name,
@@ -68,11 +63,11 @@ export async function listSlots(
  */
 export async function createSlot(
   connectionString: string,
-  database: string,
-  schema: string,
+  prefix: string,
   versionNumber: number,
+  signal: AbortSignal,
 ): Promise<NewSlot> {
-  const name = `${slotPrefix(database, schema)}${randomBytes(6).toString('hex')}`
+  const name = `${prefix}${randomBytes(6).toString('hex')}`
   const client = new pg.Client({
     connectionString,
     application_name: 'tidemark sequencer (new slot)',
@@ -82,6 +77,9 @@ export async function createSlot(
     options: `-c lock_timeout=${creationLockTimeoutMs}`,
   } as pg.ClientConfig)
   client.on('error', () => {})
+  // The server waits for open transactions and hears nothing meanwhile: only the socket's end helps.
+  const cut = () => (client as unknown as Cuttable).connection.stream.destroy()
+  signal.addEventListener('abort', cut, { once: true })
   try {
     await client.connect()
     // The replication grammar knows its keywords in upper case only.
@@ -100,7 +98,14 @@ export async function createSlot(
   } catch (error) {
     await client.end().catch(() => {})
     throw error
+  } finally {
+    signal.removeEventListener('abort', cut)
   }
+}
+
+/** The part of a client that pg does not type. */
+interface Cuttable {
+  readonly connection: { readonly stream: { destroy(): void } }
 }
 
 /** Ends whoever still streams from a slot, such as a leader that lost its other connection. */

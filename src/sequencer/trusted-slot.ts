@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import type { Logger } from '../core/logger.ts'
-import type { LogNames } from '../db/log-names.ts'
+import { type LogNames, slotPrefix } from '../db/log-names.ts'
 import type { ServerFacts } from '../db/preflight.ts'
 import { readSequencer, type SequencerState, takeLead } from './sequencer-state.ts'
 import { readSlotSnapshot, waitUntilVisible } from './slot-snapshot.ts'
@@ -31,15 +31,17 @@ interface Context {
 export async function obtainTrustedSlot(context: Context): Promise<TrustedSlot> {
   const { client, names, facts } = context
   const state = await currentIncarnation(context)
-  const slots = await listSlots(client, facts.database, names.schema)
+  const slots = await listSlots(client, slotPrefix(facts, names.schema))
+  const publication = await readFingerprint(context)
   const recorded = slots.find((slot) => slot.name === state.slotName)
-  const trusted = recorded !== undefined && recorded.walStatus !== 'lost' ? recorded : undefined
+  const isWhole = recorded?.walStatus !== 'lost' && state.publication === publication
+  const trusted = isWhole ? recorded : undefined
   await dropAll(
     context,
     slots.filter((slot) => slot !== trusted),
   )
   return trusted === undefined
-    ? continueFromTable(context, state)
+    ? continueFromTable(context, state, publication)
     : continueOnSlot(context, state, trusted)
 }
 
@@ -71,15 +73,36 @@ async function continueOnSlot(
   return { state: taken, slotName: slot.name, startLsn }
 }
 
-async function continueFromTable(context: Context, state: SequencerState): Promise<TrustedSlot> {
+/** Taken before a slot is made, so that a change since then is noticed. */
+async function readFingerprint({ client, names }: Context): Promise<string | null> {
+  const { rows } = await client.query<{ fingerprint: string | null }>(
+    `select ${names.schema}.publication_fingerprint($1) as fingerprint`,
+    [names.publication],
+  )
+  return rows[0]?.fingerprint ?? null
+}
+
+async function continueFromTable(
+  context: Context,
+  state: SequencerState,
+  publication: string | null,
+): Promise<TrustedSlot> {
   const { client, connectionString, names, facts, logger, signal } = context
-  const slot = await createSlot(connectionString, facts.database, names.schema, facts.versionNumber)
+  const prefix = slotPrefix(facts, names.schema)
+  const slot = await createSlot(connectionString, prefix, facts.versionNumber, signal)
   try {
     const snapshot = await readSlotSnapshot(client, slot)
     await waitUntilVisible(client, names.schema, snapshot, signal)
     const { rows } = await client.query<{ sequenced: string }>(
-      `select sequenced::text from ${names.schema}.sequence_from_table($1, $2, $3, $4, $5)`,
-      [state.generation.toString(), slot.name, snapshot, slot.consistentLsn, names.channel],
+      `select sequenced::text from ${names.schema}.sequence_from_table($1, $2, $3, $4, $5, $6)`,
+      [
+        state.generation.toString(),
+        slot.name,
+        snapshot,
+        slot.consistentLsn,
+        names.channel,
+        publication,
+      ],
     )
     const fields = { slot: slot.name, lost: state.slotName, commits: Number(rows[0]?.sequenced) }
     logger.info(fields, 'began a replication slot and continued the ledger from the table')

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { LogicalReplicationService } from 'pg-logical-replication'
 import { CommitAssembler, type WalCommit } from './commit-assembler.ts'
 import { Confirmation } from './confirmation.ts'
@@ -16,10 +17,13 @@ export interface WalStreamOptions {
   readonly onCommit: (commit: WalCommit) => void
 }
 
+/** How long a connection may take to end before it is cut off. */
+const endTimeoutMs = 1_000
+
 /** The parts of the library's service that are not typed as public. */
 interface ServiceInternals {
   readonly _connection: {
-    readonly stream: { pause(): void; resume(): void; destroy(): void }
+    readonly stream: { pause(): void; resume(): void }
   } | null
 }
 
@@ -34,6 +38,9 @@ export class WalStream {
   readonly #confirmation: Confirmation
   #failure: unknown
   #stopped = false
+  #isStarted = false
+  #socket: Socket | undefined
+  readonly #closed = Promise.withResolvers<void>()
 
   constructor(options: WalStreamOptions) {
     this.#options = options
@@ -44,7 +51,7 @@ export class WalStream {
         connectionString: options.connectionString,
         application_name: 'tidemark sequencer (wal)',
         connectionTimeoutMillis: 10_000,
-        keepAlive: true,
+        stream: () => this.#openSocket(),
       },
       // The library's own timer confirms what was merely received, and its flow control skips a
       // handler that throws: both stay off.
@@ -66,16 +73,24 @@ export class WalStream {
   async run(onStart: () => void): Promise<void> {
     const { slot, publication, startLsn, statusIntervalMs } = this.#options
     this.#service.on('error', (error: unknown) => this.#fail(error))
-    this.#service.on('start', () => (this.#stopped ? this.#end() : onStart()))
+    this.#service.on('start', () => {
+      this.#isStarted = true
+      if (this.#stopped) this.#socket?.destroy()
+      else onStart()
+    })
     this.#service.on('data', (_lsn, message: DecodedMessage) => this.#take(message))
     this.#service.on('heartbeat', (lsn, _at, shouldRespond) => this.#keepalive(lsn, shouldRespond))
     if (this.#stopped) return
     const status = setInterval(() => this.#confirm(), statusIntervalMs)
     try {
       const plugin = new SafePgoutputPlugin({ protoVersion: 1, publicationNames: [publication] })
-      await this.#service.subscribe(plugin, slot, formatLsn(startLsn))
+      // The library does not notice each way in which its connection can end; the socket does.
+      await Promise.race([
+        this.#service.subscribe(plugin, slot, formatLsn(startLsn)),
+        this.#closed.promise.then(() => Promise.reject(new Error('the connection was closed'))),
+      ])
     } catch (error) {
-      this.#failure ??= error
+      if (!this.#stopped) this.#failure ??= error
     } finally {
       clearInterval(status)
       await this.stop()
@@ -102,14 +117,23 @@ export class WalStream {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
-    await this.#end()
+    const socket = this.#socket
+    if (socket === undefined) return
+    // While the library connects, its own stop would miss the connection and leave it streaming.
+    if (this.#isStarted) this.#service.stop().catch(() => {})
+    else socket.destroy()
+    const cut = setTimeout(() => socket.destroy(), endTimeoutMs)
+    await this.#closed.promise
+    clearTimeout(cut)
   }
 
-  async #end(): Promise<void> {
-    const connection = this.#internals
-    const cut = setTimeout(() => connection?.stream.destroy(), 1_000)
-    await this.#service.stop().catch(() => {})
-    clearTimeout(cut)
+  #openSocket(): Socket {
+    const socket = new Socket()
+    socket.setKeepAlive(true)
+    socket.once('close', () => this.#closed.resolve())
+    this.#socket = socket
+    if (this.#stopped) setImmediate(() => socket.destroy())
+    return socket
   }
 
   get #internals(): ServiceInternals['_connection'] {

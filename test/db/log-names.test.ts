@@ -55,17 +55,17 @@ describe('the names of a log', () => {
 describe('the slots of a log', () => {
   test('have a prefix of their own in each database and schema', () => {
     const prefixes = [
-      slotPrefix('shop', 'tidemark'),
-      slotPrefix('shop', 'orders'),
-      slotPrefix('shop2', 'tidemark'),
-      slotPrefix('shop\norders', 'tidemark'),
+      slotPrefix({ databaseOid: '16384' }, 'tidemark'),
+      slotPrefix({ databaseOid: '16384' }, 'orders'),
+      slotPrefix({ databaseOid: '16385' }, 'tidemark'),
+      slotPrefix({ databaseOid: '16384\norders' }, 'tidemark'),
     ]
     expect(new Set(prefixes).size).toBe(prefixes.length)
-    expect(slotPrefix('shop', 'tidemark')).toBe(prefixes[0])
+    expect(slotPrefix({ databaseOid: '16384' }, 'tidemark')).toBe(prefixes[0])
   })
 
   test('have a prefix that Postgres accepts and that leaves room for a number', () => {
-    const prefix = slotPrefix('Größe "2"', 'a'.repeat(40))
+    const prefix = slotPrefix({ databaseOid: '4294967295' }, 'a'.repeat(40))
     expect(prefix).toMatch(/^tidemark_[0-9a-f]{12}_$/)
   })
 })

@@ -60,6 +60,16 @@ describe('the migrations', () => {
     expect(await listCatalogRows(pool)).toEqual(catalog)
   })
 
+  test('know a log whose comment somebody has changed', async () => {
+    const { pool, connectionString } = database
+    await migrateOnce(connectionString, 'commented')
+    for (const comment of [`'of the shop'`, 'null']) {
+      await pool.query(`comment on schema commented is ${comment}`)
+      const again = await migrateOnce(connectionString, 'commented')
+      expect(again).toMatchObject({ migrations: [], objects: [] })
+    }
+  })
+
   test('do not wait for a writer when there is nothing to do', async () => {
     const writer = await database.client()
     await writer.query(/* sql */ `

@@ -8,6 +8,7 @@ const usable: ServerFacts = {
   walLevel: 'logical',
   systemIdentifier: '7500000000000000001',
   database: 'shop',
+  databaseOid: '16384',
 }
 
 describe('a server', () => {

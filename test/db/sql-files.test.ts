@@ -85,11 +85,11 @@ describe('the SQL objects', () => {
     }
   })
 
-  test('give each function an empty search path, or a body that was bound when it was made', async () => {
+  test('give each function the search path of the catalog, or a body that was bound when it was made', async () => {
     for (const { name, text } of await readSqlObjects('tidemark')) {
       if (!name.startsWith('functions/')) continue
       const bound = /^language sql$/m.test(text) && /^return\b/m.test(text)
-      expect(bound || /^set search_path = /m.test(text), name).toBe(true)
+      expect(bound || /^set search_path = pg_catalog, pg_temp$/m.test(text), name).toBe(true)
     }
   })
 })

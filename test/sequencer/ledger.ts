@@ -1,0 +1,136 @@
+import type pg from 'pg'
+import { connect } from '../../src/db/connect.ts'
+import { logNames } from '../../src/db/log-names.ts'
+import { dropSlots } from '../../src/sequencer/drop-slots.ts'
+import { until } from '../support/until.ts'
+
+/** What a test asks for rows: a client or a pool. */
+export interface Asks {
+  query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>
+}
+
+export interface LedgerRow {
+  readonly position: bigint
+  readonly events: number
+  readonly incarnation: number
+  readonly transactionId: string
+  readonly lsn: string | null
+}
+
+/** Reads the ledger, by position. */
+export async function readLedger(asks: Asks, schema = 'tidemark'): Promise<LedgerRow[]> {
+  const { rows } = await asks.query(/* sql */ `
+    select c.position::text, event_count, incarnation::integer, transaction_id::text, lsn::text
+    from ${schema}.commits as c
+    order by c.position`)
+  return rows.map((row) => ({
+    position: BigInt(row.position as string),
+    events: row.event_count as number,
+    incarnation: row.incarnation as number,
+    transactionId: row.transaction_id as string,
+    lsn: row.lsn as string | null,
+  }))
+}
+
+/** Appends events of one type to a stream. Gives the transaction's id. */
+export async function append(
+  asks: Asks,
+  streamId: string,
+  events: number | readonly object[] = 1,
+  schema = 'tidemark',
+): Promise<string> {
+  const list =
+    typeof events === 'number'
+      ? Array.from({ length: events }, () => ({ type: 'noted', data: {} }))
+      : events
+  const { rows } = await asks.query(
+    `select split_part(token, '.', 2) as id from ${schema}.append($1, 'any', $2)`,
+    [streamId, JSON.stringify(list)],
+  )
+  return rows[0]?.id as string
+}
+
+/** Gives positions to all that is committed, for tests that need a log and no sequencer. */
+export async function sequenceNow(asks: Asks, schema = 'tidemark'): Promise<bigint> {
+  const { rows } = await asks.query(/* sql */ `
+    select r.last_position::text
+    from ${schema}.sequencer as s
+    cross join lateral ${schema}.sequence_from_table(
+      s.generation, 'none', pg_current_snapshot(), pg_current_wal_lsn(), '${schema}_log'
+    ) as r`)
+  return BigInt(rows[0]?.last_position as string)
+}
+
+/** Reads the events in the order of the log, as `stream/version`. */
+export async function readOrder(asks: Asks, schema = 'tidemark'): Promise<string[]> {
+  const { rows } = await asks.query(
+    `select stream_id || '/' || version as event from ${schema}.log order by position`,
+  )
+  return rows.map((row) => row.event as string)
+}
+
+/** Waits until the ledger has a transaction. @returns its row. */
+export async function untilSequenced(
+  asks: Asks,
+  transactionId: string,
+  options: { readonly schema?: string; readonly timeoutMs?: number } = {},
+): Promise<LedgerRow> {
+  const { schema = 'tidemark', ...limit } = options
+  return until(
+    `transaction ${transactionId} in the ledger of "${schema}"`,
+    async (saw) => {
+      const ledger = await readLedger(asks, schema)
+      saw(ledger.slice(-10))
+      return ledger.find((row) => row.transactionId === transactionId)
+    },
+    limit,
+  )
+}
+
+/** What is wrong with a log all of whose committed events are to be sequenced; empty when nothing. */
+export async function findFaults(asks: Asks, schema = 'tidemark'): Promise<string[]> {
+  const { rows } = await asks.query(/* sql */ `
+    select format('commit %s of %s events ends at %s, the one before at %s',
+      transaction_id, event_count, position, before) as fault
+    from (
+      select c.*, lag(position, 1, 0) over (order by position) as before
+      from ${schema}.commits as c
+    ) as c
+    where position - event_count <> before
+    union all
+    select format('transaction %s.%s has %s events and %s in the ledger',
+      coalesce(e.incarnation, c.incarnation), coalesce(e.transaction_id, c.transaction_id),
+      coalesce(e.n, 0), coalesce(c.event_count::text, 'nothing'))
+    from (
+      select incarnation, transaction_id, count(*) as n
+      from ${schema}.events
+      group by incarnation, transaction_id
+    ) as e
+    full join ${schema}.commits as c using (incarnation, transaction_id)
+    where e.n is distinct from c.event_count
+    union all
+    select format('version %s of stream %s comes before version %s', version, stream_id, before)
+    from (
+      select stream_id, version,
+        lag(version, 1, 0::bigint) over (partition by stream_id order by position) as before
+      from ${schema}.log
+    ) as l
+    where version <> before + 1
+    union all
+    select format('the sequencer is at %s, the ledger at %s', s.position, max(c.position))
+    from ${schema}.sequencer as s
+    left join ${schema}.commits as c on true
+    group by s.position
+    having s.position <> coalesce(max(c.position), 0)`)
+  return rows.map((row) => row.fault as string)
+}
+
+/** Drops the slots of a log once nobody leads it any more. */
+export async function dropLogSlots(connectionString: string, schema?: string): Promise<void> {
+  const client: pg.Client = await connect({ connectionString, applicationName: 'test slots' })
+  try {
+    await dropSlots(client, logNames(schema))
+  } finally {
+    await client.end()
+  }
+}
