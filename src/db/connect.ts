@@ -10,6 +10,9 @@ export interface ConnectOptions {
   readonly connectTimeoutMs?: number
 }
 
+/** Dates in the one style that can be parsed, whatever the database is set to. */
+const isoDates = 'set datestyle to iso, ymd'
+
 const defaults = { applicationName: 'tidemark', connectTimeoutMs: 10_000 }
 
 /**
@@ -34,7 +37,11 @@ export async function connect(options: ConnectOptions): Promise<pg.Client> {
 export function createPool(options: ConnectOptions & { readonly max?: number }): pg.Pool {
   const pool = new pg.Pool({ ...clientConfig(options), max: options.max ?? 10 })
   pool.on('error', () => {})
-  pool.on('connect', (client) => client.on('error', () => {}))
+  pool.on('connect', (client) => {
+    client.on('error', () => {})
+    // As a statement, because poolers refuse it as a start-up option. It travels with the first query.
+    client.query(isoDates).catch(() => {})
+  })
   return pool
 }
 

@@ -14,7 +14,10 @@ export interface JobOptions {
   readonly runAt?: Date
   /** Attempts before graphile-worker gives up. Default 25, graphile-worker's own. */
   readonly maxAttempts?: number
-  /** Jobs of one queue run one after the other. Few queues, please: each costs at every look. */
+  /**
+   * Jobs of one queue run one after the other, in no promised order. Few queues, please: each costs
+   * at every look.
+   */
   readonly queueName?: string
   /** Lower runs first. Default 0. */
   readonly priority?: number

@@ -11,6 +11,13 @@ export interface ColumnSpec {
   readonly encode: (value: never) => string
   /** Reads the text that {@link ColumnSpec.readAs} makes. */
   readonly decode: (text: string) => unknown
+  /**
+   * Whether the server may spell a value otherwise than it was given, so that rows are kept in the
+   * spelling of {@link ColumnSpec.encode}.
+   */
+  readonly respells: boolean
+  /** Whether equal values have one spelling, which a primary key needs. */
+  readonly canBeKey: boolean
   /** Expression that turns the column into text, `%` being its name. */
   readonly readAs: string
 }
@@ -40,6 +47,8 @@ interface Codec<T> {
   readonly encode?: (value: T) => string
   readonly decode: (text: string) => T
   readonly readAs?: string
+  readonly respells?: boolean
+  readonly canBeKey?: boolean
 }
 
 /** `text`. */
@@ -51,19 +60,26 @@ export const integer = (): Column<number> => column('integer', { decode: Number 
 /** `bigint`: a JavaScript bigint, never a number. */
 export const bigint = (): Column<bigint> => column('bigint', { decode: BigInt })
 
-/** `numeric`: a string, because a number would round. */
-export const numeric = (): Column<string> => column('numeric', { decode: (value) => value })
+/** `numeric`: a string, because a number would round. Not for keys: 1.0 and 1.00 are equal. */
+export const numeric = (): Column<string> =>
+  column('numeric', { decode: (value) => value, canBeKey: false })
 
 /** `boolean`. */
 export const boolean = (): Column<boolean> =>
   column('boolean', { decode: (value) => value === 'true' })
 
-/** `uuid`: a string, lower case when read. */
-export const uuid = (): Column<string> => column('uuid', { decode: (value) => value })
+/** `uuid`: a string with hyphens; kept in lower case. */
+export const uuid = (): Column<string> =>
+  column('uuid', { encode: canonicalUuid, decode: (value) => value, respells: true })
 
 /** `date`: a string `2026-11-21`, because a calendar day has no time zone. */
 export const date = (): Column<string> =>
-  column('date', { decode: (value) => value, readAs: "to_char(%, 'YYYY-MM-DD')" })
+  column('date', {
+    encode: canonicalDate,
+    decode: (value) => value,
+    readAs: "to_char(%, 'YYYY-MM-DD')",
+    respells: true,
+  })
 
 /** `timestamptz`: a Date, to the millisecond. */
 export const timestamptz = (): Column<Date> =>
@@ -73,11 +89,12 @@ export const timestamptz = (): Column<Date> =>
     readAs: `to_char(% at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`,
   })
 
-/** `jsonb`: any value that JSON holds. */
+/** `jsonb`: any value that JSON holds. Not for keys: the order of names says nothing. */
 export const jsonb = <T extends Json = Json>(): Column<T> =>
   column<T>('jsonb', {
     encode: (value) => JSON.stringify(value),
     decode: (value) => JSON.parse(value),
+    canBeKey: false,
   })
 
 function column<T>(sqlType: string, codec: Codec<T>): Column<T> {
@@ -89,6 +106,8 @@ function column<T>(sqlType: string, codec: Codec<T>): Column<T> {
     encode: (codec.encode ?? String) as (value: never) => string,
     decode: codec.decode,
     readAs: codec.readAs ?? '%::text',
+    respells: codec.respells ?? false,
+    canBeKey: codec.canBeKey ?? true,
   })
 }
 
@@ -102,4 +121,16 @@ function withSpec<T, Key extends boolean, Optional extends boolean>(
       withSpec({ ...spec, isNullable: true, defaultValue: spec.defaultValue ?? null }),
     default: (value) => withSpec({ ...spec, defaultValue: value }),
   }
+}
+
+function canonicalUuid(value: string): string {
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)) return value.toLowerCase()
+  throw new RangeError('a uuid is 32 hexadecimal digits in five groups')
+}
+
+function canonicalDate(value: string): string {
+  const [, year = '', month = '', day = ''] = /^(\d{1,4})-(\d{1,2})-(\d{1,2})$/.exec(value) ?? []
+  if (day !== '')
+    return [year.padStart(4, '0'), month.padStart(2, '0'), day.padStart(2, '0')].join('-')
+  throw new RangeError('a date is written as 2026-11-21')
 }

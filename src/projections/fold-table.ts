@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type pg from 'pg'
 import { quoteIdent } from '../db/quote-ident.ts'
 import type { ColumnSpec } from './column.ts'
@@ -21,14 +22,15 @@ export class FoldTable {
   readonly #selectSql: string
   readonly #upsertSql: string
   readonly #deleteSql: string
-  readonly #name: string
+  readonly #selectName: string
 
   /** @param qualifiedName already quoted. */
   constructor(qualifiedName: string, table: Table) {
-    this.#name = qualifiedName
     this.#columns = Object.entries(table.columns).map(([name, { spec }]) => ({ name, spec }))
     this.#keyColumns = this.#columns.filter((column) => column.spec.isPrimaryKey)
     this.#selectSql = selectSql(qualifiedName, this.#columns, this.#keyColumns)
+    // A statement's name has 63 bytes, and belongs to one text for as long as the connection lives.
+    this.#selectName = `tidemark-${createHash('sha256').update(this.#selectSql).digest('hex').slice(0, 40)}`
     this.#upsertSql = upsertSql(qualifiedName, this.#columns, this.#keyColumns)
     this.#deleteSql = deleteSql(qualifiedName, this.#keyColumns)
   }
@@ -45,7 +47,7 @@ export class FoldTable {
     const row: Record<string, unknown> = {}
     for (const { name, spec } of this.#columns) {
       const value = spec.isPrimaryKey ? key[name] : values[name]
-      row[name] = value === undefined ? spec.defaultValue : value
+      row[name] = value === undefined ? spec.defaultValue : respell(spec, value)
     }
     return row
   }
@@ -53,7 +55,7 @@ export class FoldTable {
   /** Reads the rows that exist of the given keys. */
   async select(client: pg.ClientBase, keys: readonly FoldRow[]): Promise<readonly FoldRow[]> {
     const { rows } = await client.query<Record<string, string | null>>({
-      name: `tidemark-fold-select-${this.#name}`.slice(0, 63),
+      name: this.#selectName,
       text: this.#selectSql,
       values: toArrays(this.#keyColumns, keys),
     })
@@ -77,7 +79,14 @@ function toArrays(columns: readonly NamedColumn[], rows: readonly FoldRow[]): (s
 
 function encodeValue({ name, spec }: NamedColumn, row: FoldRow): string | null {
   const value = row[name]
-  return value === null || value === undefined ? null : spec.encode(value as never)
+  if (value === undefined) return null
+  // A column that may not be null means JSON's null.
+  if (value === null) return spec.sqlType === 'jsonb' && !spec.isNullable ? 'null' : null
+  return spec.encode(value as never)
+}
+
+function respell(spec: ColumnSpec, value: unknown): unknown {
+  return spec.respells && value !== null ? spec.decode(spec.encode(value as never)) : value
 }
 
 function decodeRow(columns: readonly NamedColumn[], row: Record<string, string | null>): FoldRow {

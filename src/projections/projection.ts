@@ -118,8 +118,15 @@ function withFolds<D extends AnyEventDefinition, T extends Tables>(
 }
 
 function requirePrimaryKey(name: string, tableName: string, table: Table | undefined): void {
-  const columns = Object.values(table?.columns ?? {})
-  if (columns.some((column) => column.spec.isPrimaryKey)) return
+  const keys = Object.entries(table?.columns ?? {}).filter(([, column]) => column.spec.isPrimaryKey)
+  const [odd] = keys.find(([, column]) => !column.spec.canBeKey) ?? []
+  if (odd !== undefined) {
+    throw invalid(
+      name,
+      `column "${odd}" of table "${tableName}" cannot be a key: its values have several spellings`,
+    )
+  }
+  if (keys.length > 0) return
   throw invalid(name, `table "${tableName}" has no primary key: mark a column with primaryKey()`)
 }
 

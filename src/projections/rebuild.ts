@@ -8,6 +8,7 @@ import { pause } from '../db/wait.ts'
 import { LogSession } from '../subscriptions/log-session.ts'
 import { runSubscription } from '../subscriptions/run-subscription.ts'
 import { type BuildStatus, markReady, reactivate, readBuildStatus } from './build-status.ts'
+import { projectionLag } from './lag.ts'
 import type { AnyProjection } from './projection.ts'
 import { projectionSubscriber } from './projection-subscriber.ts'
 import { unknownVersion } from './switch-version.ts'
@@ -106,8 +107,10 @@ async function requireBuildable(context: RebuildContext, projection: AnyProjecti
   const before = await listVersions(pool, names, projection.name)
   const version = await ensureVersion(pool, names, projection, { createLater: true })
   const state = version?.state ?? 'building'
-  // The first version of a projection is live at once.
+  // The first version of a projection is live at once, also while it is built.
   if (state === 'building' || state === 'ready' || before.length === 0) return
+  const isOnly = before.every(({ version: other }) => other === projection.version)
+  if (isOnly && (await projectionLag(pool, names, projection)) > 0n) return
   const { name, version: number } = projection
   throw new TidemarkError(
     'PROJECTION_STATE_INVALID',

@@ -98,16 +98,17 @@ export async function dropVersion(
     const target = versions.find((candidate) => candidate.version === version)
     if (target === undefined) throw unknownVersion(name, version)
     if (target.state === 'live') await dropLast(client, target, versions, options.live === true)
-    await dropOwnedSchema(client, target.schemaName)
-    await client.query(`delete from ${names.schema}.projections where name = $1 and version = $2`, [
-      name,
-      version,
-    ])
+    // The checkpoint first, as a chunk does: so the two wait for each other and do not deadlock.
     await client.query(
       `delete from ${names.schema}.subscriptions
        where kind = 'projection' and name = $1 and version = $2`,
       [name, version],
     )
+    await dropOwnedSchema(client, target.schemaName)
+    await client.query(`delete from ${names.schema}.projections where name = $1 and version = $2`, [
+      name,
+      version,
+    ])
   })
 }
 

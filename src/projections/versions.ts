@@ -122,6 +122,7 @@ async function createVersion(
   state: ProjectionState,
 ): Promise<void> {
   const schemaName = versionSchema(projection)
+  await refuseSharedSchema(client, names, projection)
   await createOwnedSchema(client, names, schemaName)
   await client.query(createTables(projection))
   await client.query(
@@ -143,6 +144,27 @@ async function createVersion(
     await createOwnedSchema(client, names, projection.viewSchema)
     await showVersion(client, { viewSchema: projection.viewSchema, schemaName })
   }
+}
+
+/** Two projections with one schema would replace each other's views. */
+async function refuseSharedSchema(
+  client: pg.ClientBase,
+  names: LogNames,
+  projection: AnyProjection,
+): Promise<void> {
+  const schemas = [versionSchema(projection), projection.viewSchema]
+  const others = (await listVersions(client, names)).filter(({ name }) => name !== projection.name)
+  const taken = others.find(
+    ({ schemaName, viewSchema }) => schemas.includes(schemaName) || schemas.includes(viewSchema),
+  )
+  if (taken === undefined) return
+  const schema = schemas.includes(taken.viewSchema) ? taken.viewSchema : taken.schemaName
+  throw new TidemarkError(
+    'SCHEMA_FOREIGN',
+    `schema "${schema}" is that of projection "${taken.name}": ` +
+      `set \`schema\` in projection "${projection.name}" to another name`,
+    { details: { schema } },
+  )
 }
 
 function requireSameTables(

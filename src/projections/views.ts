@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { TidemarkError } from '../core/tidemark-error.ts'
 import { quoteIdent } from '../db/quote-ident.ts'
 import { sqlstate, sqlstateOf } from '../db/sqlstate.ts'
+import { grantsOn } from './view-grants.ts'
 
 interface Shown {
   /** Schema of the views. */
@@ -10,109 +11,106 @@ interface Shown {
   readonly schemaName: string
 }
 
+interface Relation {
+  readonly name: string
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+}
+
 /**
  * Makes the views of a projection show one version's tables, in the caller's transaction, so that a
  * reader sees all of one version or all of the other. A view whose columns only grew at the end
  * is replaced in place; another is made anew with the grants of the old one.
  *
+ * What is to do is looked up first and then done in one round trip: the views are locked one after
+ * the other, and a reader of several of them must find as little time as possible in between.
+ *
  * @throws PROJECTION_VIEW_IN_USE when a view of the user's depends on one that has to be made anew.
  */
 export async function showVersion(client: pg.ClientBase, shown: Shown): Promise<void> {
-  const tables = await namesIn(client, shown.schemaName, 'r')
-  const views = await namesIn(client, shown.viewSchema, 'v')
-  for (const view of views.filter((name) => !tables.includes(name))) {
-    await dropView(client, shown, view)
+  const tables = await relationsIn(client, shown.schemaName, 'r')
+  const views = await relationsIn(client, shown.viewSchema, 'v')
+  const dropped = views.filter((view) => !tables.some((table) => table.name === view.name))
+  const statements = dropped.map((view) => `drop view ${qualify(shown.viewSchema, view.name)}`)
+  for (const table of tables) {
+    const view = views.find((candidate) => candidate.name === table.name)
+    statements.push(...(await statementsFor(client, shown, table, view)))
   }
-  for (const table of tables) await showTable(client, shown, table)
+  await execute(client, statements)
 }
 
 /** Drops the views of a projection, when its last version goes. */
 export async function dropViews(client: pg.ClientBase, viewSchema: string): Promise<void> {
-  for (const view of await namesIn(client, viewSchema, 'v')) {
-    await dropView(client, { viewSchema, schemaName: '' }, view)
-  }
+  const views = await relationsIn(client, viewSchema, 'v')
+  await execute(
+    client,
+    views.map((view) => `drop view ${qualify(viewSchema, view.name)}`),
+  )
 }
 
-async function showTable(client: pg.ClientBase, shown: Shown, table: string): Promise<void> {
-  const columns = await columnsOf(client, shown.schemaName, table)
-  const view = `${quoteIdent(shown.viewSchema)}.${quoteIdent(table)}`
-  const query = /* sql */ `select ${columns.map(quoteIdent).join(', ')}
-    from ${quoteIdent(shown.schemaName)}.${quoteIdent(table)}`
-  await client.query('savepoint tidemark_view')
-  try {
-    await client.query(`create or replace view ${view} as ${query}`)
-  } catch (error) {
-    if (sqlstateOf(error) !== sqlstate.invalidTableDefinition) throw error
-    await client.query('rollback to savepoint tidemark_view')
-    const grants = await grantsOn(client, view)
-    await dropView(client, shown, table)
-    await client.query(`create view ${view} as ${query}`)
-    for (const grant of grants) await client.query(grant)
-  }
-  await client.query('release savepoint tidemark_view')
+async function statementsFor(
+  client: pg.ClientBase,
+  shown: Shown,
+  table: Relation,
+  view: Relation | undefined,
+): Promise<readonly string[]> {
+  const name = qualify(shown.viewSchema, table.name)
+  const columns = table.columns.map((column) => quoteIdent(column.name)).join(', ')
+  const query = `select ${columns} from ${qualify(shown.schemaName, table.name)}`
+  if (view === undefined || onlyGrows(view, table))
+    return [`create or replace view ${name} as ${query}`]
+  const kept = new Set(table.columns.map((column) => column.name))
+  const grants = await grantsOn(client, name, kept)
+  return [`drop view ${name}`, `create view ${name} as ${query}`, ...grants]
 }
 
-async function dropView(client: pg.ClientBase, shown: Shown, name: string): Promise<void> {
-  const view = `${quoteIdent(shown.viewSchema)}.${quoteIdent(name)}`
+function onlyGrows(view: Relation, table: Relation): boolean {
+  return view.columns.every(({ name, type }, index) => {
+    const column = table.columns[index]
+    return column?.name === name && column.type === type
+  })
+}
+
+async function execute(client: pg.ClientBase, statements: readonly string[]): Promise<void> {
+  if (statements.length === 0) return
   try {
-    await client.query(`drop view ${view}`)
+    await client.query(statements.join(';\n'))
   } catch (error) {
     if (sqlstateOf(error) !== sqlstate.dependentObjectsStillExist) throw error
-    const { detail } = error as { detail?: string }
-    const dependents = detail?.split('\n').join('; ') ?? ''
+    const { detail = '', message } = error as Error & { detail?: string }
+    const dependents = detail.split('\n').join('; ')
     throw new TidemarkError(
       'PROJECTION_VIEW_IN_USE',
-      `view ${view} changes its columns, but something depends on it: ${dependents}. ` +
+      `a view changes its columns, but something depends on it: ${dependents}. ` +
         'Drop that, switch, and create it again',
-      { details: { view, dependents }, cause: error },
+      { details: { view: /view (\S+)/.exec(message)?.[1] ?? '', dependents }, cause: error },
     )
   }
 }
 
-async function grantsOn(client: pg.ClientBase, view: string): Promise<string[]> {
-  const { rows } = await client.query<{
-    privilege: string
-    grantee: string | null
-    option: boolean
-  }>(
+async function relationsIn(
+  client: pg.ClientBase,
+  schema: string,
+  kind: 'r' | 'v',
+): Promise<readonly Relation[]> {
+  const { rows } = await client.query<Relation>(
     /* sql */ `
-    select a.privilege_type as privilege, r.rolname::text as grantee, a.is_grantable as option
-    from pg_class as c
-    cross join lateral aclexplode(c.relacl) as a
-    left join pg_roles as r on r.oid = a.grantee
-    where c.oid = $1::regclass
-      and a.grantee <> c.relowner`,
-    [view],
-  )
-  return rows.map(({ privilege, grantee, option }) => {
-    const to = grantee === null ? 'public' : quoteIdent(grantee)
-    return `grant ${privilege} on ${view} to ${to}${option ? ' with grant option' : ''}`
-  })
-}
-
-async function namesIn(client: pg.ClientBase, schema: string, kind: 'r' | 'v'): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>(
-    /* sql */ `
-    select c.relname::text as name
+    select
+      c.relname::text as name,
+      array(
+        select json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod))
+        from pg_attribute as a
+        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+        order by a.attnum
+      ) as columns
     from pg_class as c
     join pg_namespace as n on n.oid = c.relnamespace
     where n.nspname = $1 and c.relkind = $2
     order by c.relname`,
     [schema, kind],
   )
-  return rows.map((row) => row.name)
+  return rows
 }
 
-async function columnsOf(client: pg.ClientBase, schema: string, table: string): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>(
-    /* sql */ `
-    select a.attname::text as name
-    from pg_attribute as a
-    join pg_class as c on c.oid = a.attrelid
-    join pg_namespace as n on n.oid = c.relnamespace
-    where n.nspname = $1 and c.relname = $2 and a.attnum > 0 and not a.attisdropped
-    order by a.attnum`,
-    [schema, table],
-  )
-  return rows.map((row) => row.name)
+function qualify(schema: string, name: string): string {
+  return `${quoteIdent(schema)}.${quoteIdent(name)}`
 }

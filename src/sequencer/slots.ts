@@ -65,7 +65,7 @@ export async function createSlot(
   connectionString: string,
   prefix: string,
   versionNumber: number,
-  signal: AbortSignal,
+  control: { readonly client: pg.ClientBase; readonly signal: AbortSignal },
 ): Promise<NewSlot> {
   const name = `${prefix}${randomBytes(6).toString('hex')}`
   const client = new pg.Client({
@@ -77,9 +77,8 @@ export async function createSlot(
     options: `-c lock_timeout=${creationLockTimeoutMs}`,
   } as pg.ClientConfig)
   client.on('error', () => {})
-  // The server waits for open transactions and hears nothing meanwhile: only the socket's end helps.
-  const cut = () => (client as unknown as Cuttable).connection.stream.destroy()
-  signal.addEventListener('abort', cut, { once: true })
+  const cut = () => void cutOff(control.client, client)
+  control.signal.addEventListener('abort', cut, { once: true })
   try {
     await client.connect()
     // The replication grammar knows its keywords in upper case only.
@@ -99,13 +98,23 @@ export async function createSlot(
     await client.end().catch(() => {})
     throw error
   } finally {
-    signal.removeEventListener('abort', cut)
+    control.signal.removeEventListener('abort', cut)
   }
 }
 
-/** The part of a client that pg does not type. */
+/** The parts of a client that pg does not type. */
 interface Cuttable {
+  readonly processID: number | null
   readonly connection: { readonly stream: { destroy(): void } }
+}
+
+/** While the server waits for open transactions it hears nothing from us: another session ends it. */
+async function cutOff(control: pg.ClientBase, waiting: pg.Client): Promise<void> {
+  const { processID, connection } = waiting as unknown as Cuttable
+  if (processID !== null) {
+    await control.query('select pg_terminate_backend($1)', [processID]).catch(() => {})
+  }
+  connection.stream.destroy()
 }
 
 /** Ends whoever still streams from a slot, such as a leader that lost its other connection. */

@@ -89,7 +89,7 @@ async function continueFromTable(
 ): Promise<TrustedSlot> {
   const { client, connectionString, names, facts, logger, signal } = context
   const prefix = slotPrefix(facts, names.schema)
-  const slot = await createSlot(connectionString, prefix, facts.versionNumber, signal)
+  const slot = await createSlot(connectionString, prefix, facts.versionNumber, { client, signal })
   try {
     const snapshot = await readSlotSnapshot(client, slot)
     await waitUntilVisible(client, names.schema, snapshot, signal)

@@ -1,0 +1,19 @@
+import { appendBenchmarks } from './append.ts'
+import { appendBatchBenchmark } from './append-batch.ts'
+import type { Benchmark } from './benchmark.ts'
+import { projectionFoldBenchmarks } from './projection-fold.ts'
+import { projectionLatencyBenchmark } from './projection-latency.ts'
+import { projectionReadBenchmark } from './projection-read.ts'
+import { sequencerLatencyBenchmark } from './sequencer-latency.ts'
+import { sequencerRateBenchmark } from './sequencer-rate.ts'
+
+/** All of them, in the order in which they run. */
+export const benchmarks: readonly Benchmark[] = [
+  ...appendBenchmarks,
+  appendBatchBenchmark,
+  sequencerLatencyBenchmark,
+  sequencerRateBenchmark,
+  projectionLatencyBenchmark,
+  projectionReadBenchmark,
+  ...projectionFoldBenchmarks,
+]

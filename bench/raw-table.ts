@@ -1,0 +1,63 @@
+import { v7 as uuidV7 } from 'uuid'
+import { createPool } from '../src/db/connect.ts'
+import { creditData } from './accounts.ts'
+import type { BenchDatabase } from './bench-database.ts'
+
+/** A table of the same columns, defaults, constraints and indexes as the log's, without triggers. */
+export interface RawTable extends AsyncDisposable {
+  /** Inserts one event by a prepared statement. */
+  insert(streamId: string, version: number, account: number): Promise<void>
+  /** Inserts events with versions from `after + 1` on by a prepared `insert … select unnest`. */
+  insertMany(streamId: string, after: number, accounts: readonly number[]): Promise<void>
+}
+
+const insertSql = /* sql */ `
+  insert into bench.events (stream_id, version, event_id, type, schema_version, data, metadata)
+  values ($1, $2, $3, $4, $5, $6, $7)`
+
+const insertManySql = /* sql */ `
+  insert into bench.events (stream_id, version, event_id, type, schema_version, data, metadata)
+  select $1, $2::bigint + n.ordinality, n.event_id, n.type, n.schema_version, n.data::jsonb,
+    n.metadata::jsonb
+  from unnest($3::uuid[], $4::text[], $5::smallint[], $6::text[], $7::text[])
+    with ordinality as n (event_id, type, schema_version, data, metadata, ordinality)`
+
+/** Makes the table, and a pool of as many connections as the store that it is compared with has. */
+export async function createRawTable(
+  database: BenchDatabase,
+  connections: number,
+): Promise<RawTable> {
+  await database.execute('create schema bench')
+  await database.execute('create table bench.events (like tidemark.events including all)')
+  const { connectionString } = database
+  const pool = createPool({ connectionString, applicationName: 'bench raw', max: connections })
+  return {
+    insert: async (streamId, version, account) => {
+      await pool.query({
+        name: 'insert',
+        text: insertSql,
+        values: [streamId, version, uuidV7(), type, 1, JSON.stringify(creditData(account)), '{}'],
+      })
+    },
+    insertMany: async (streamId, after, accounts) => {
+      await pool.query({
+        name: 'insert-many',
+        text: insertManySql,
+        values: [streamId, after, ...columns(accounts)],
+      })
+    },
+    [Symbol.asyncDispose]: () => pool.end(),
+  }
+}
+
+const type = 'account.credited'
+
+function columns(accounts: readonly number[]) {
+  return [
+    accounts.map(() => uuidV7()),
+    accounts.map(() => type),
+    accounts.map(() => 1),
+    accounts.map((account) => JSON.stringify(creditData(account))),
+    accounts.map(() => '{}'),
+  ]
+}

@@ -1,0 +1,54 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+
+/** What a worker is to run. */
+export interface WorkerOrder {
+  readonly connectionString: string
+  /** Keys of the projection that it follows; null to sequence only. */
+  readonly keys: number | null
+}
+
+const limits = { stopMs: 10_000 }
+
+/**
+ * Starts a worker in a process of its own and waits until it is ready. Its disposal stops it. It
+ * also stops by itself when this process ends.
+ */
+export async function startWorkerProcess(
+  order: WorkerOrder,
+  signal: AbortSignal,
+): Promise<AsyncDisposable> {
+  const child = fork(join(import.meta.dirname, 'worker.ts'))
+  try {
+    child.send(order)
+    await untilReady(child, signal)
+  } catch (error) {
+    await stop(child)
+    throw error
+  }
+  return { [Symbol.asyncDispose]: () => stop(child) }
+}
+
+async function untilReady(child: ChildProcess, signal: AbortSignal): Promise<void> {
+  const over = new AbortController()
+  const options = { signal: AbortSignal.any([signal, over.signal]) }
+  const exited = once(child, 'exit', options).then(([code]) => {
+    throw new Error(`the worker ended with exit code ${code} before it was ready`)
+  })
+  try {
+    await Promise.race([once(child, 'message', options), exited])
+  } finally {
+    over.abort()
+    exited.catch(() => {})
+  }
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  if (child.connected) child.disconnect()
+  const kill = setTimeout(() => child.kill('SIGKILL'), limits.stopMs)
+  await exited
+  clearTimeout(kill)
+}

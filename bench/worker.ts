@@ -1,0 +1,37 @@
+/**
+ * A program that the benchmarks start: a worker in a process of its own. It is told what to run by
+ * its first message, says `ready` when it sequences and follows its projection, and stops when the
+ * channel to its parent closes, however that ends.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createStore, runWorker, type Store } from '../src/index.ts'
+import { balances } from './accounts.ts'
+import type { WorkerOrder } from './worker-process.ts'
+
+process.on('SIGINT', () => {}) // Ctrl-C reaches the whole group; the parent decides when we stop
+const stop = new AbortController()
+process.once('disconnect', () => stop.abort())
+process.once('message', (order: WorkerOrder) => {
+  run(order).catch((error: unknown) => {
+    console.error(error)
+    process.exit(1)
+  })
+})
+
+async function run({ connectionString, keys }: WorkerOrder): Promise<void> {
+  const projections = keys === null ? [] : [balances(keys, 1)]
+  const working = runWorker({ connectionString, projections }, stop.signal)
+  await Promise.race([untilReady(connectionString, projections.length), working])
+  if (!stop.signal.aborted) process.send?.('ready')
+  await working
+}
+
+async function untilReady(connectionString: string, projections: number): Promise<void> {
+  await using store = await createStore({ connectionString, maxConnections: 1 })
+  while (!stop.signal.aborted && !(await isReady(store, projections))) await sleep(20)
+}
+
+async function isReady(store: Store, projections: number): Promise<boolean> {
+  const { slot, subscriptions } = await store.status()
+  return slot?.isActive === true && subscriptions.length >= projections
+}

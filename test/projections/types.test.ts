@@ -1,0 +1,191 @@
+import { expectTypeOf, test } from 'vitest'
+import { z } from 'zod'
+import {
+  bigint,
+  event,
+  type Json,
+  jsonb,
+  type Key,
+  numeric,
+  projection,
+  type Row,
+  type Store,
+  table,
+  text,
+  timestamptz,
+  type Values,
+} from '../../src/index.ts'
+
+const Opened = event('account.opened').v(1, z.object({ account: z.string() }))
+const Deposited = event('account.deposited').v(1, z.object({ account: z.string(), cents: z.int() }))
+
+const balances = table({
+  account: text().primaryKey(),
+  currency: text().primaryKey(),
+  cents: bigint(),
+  rate: numeric().nullable(),
+  opened_at: timestamptz(),
+  notes: jsonb<string[]>().default([]),
+})
+
+const start = projection('accounts', {
+  version: 1,
+  events: [Opened, Deposited],
+  tables: { balances, loose: table({ anything: jsonb() }) },
+})
+
+const accounts = start.fold('balances', {
+  key: ({ data }) => ({ account: data.account, currency: 'EUR' }),
+  on: {
+    'account.opened': (_row, { recordedAt }) => ({ cents: 0n, opened_at: recordedAt }),
+    'account.deposited': (row, { data }) =>
+      row && { ...row, cents: row.cents + BigInt(data.cents) },
+  },
+})
+
+const key = () => ({ account: 'a', currency: 'EUR' })
+const values = () => ({ cents: 0n, opened_at: new Date(0) })
+
+test('a table gives the types of its rows, its keys and the values of a reducer', () => {
+  expectTypeOf<Row<typeof balances>>().toEqualTypeOf<{
+    readonly account: string
+    readonly currency: string
+    readonly cents: bigint
+    readonly rate: string | null
+    readonly opened_at: Date
+    readonly notes: string[]
+  }>()
+  expectTypeOf<Key<typeof balances>>().toEqualTypeOf<{
+    readonly account: string
+    readonly currency: string
+  }>()
+  expectTypeOf<{ cents: bigint; opened_at: Date }>().toExtend<Values<typeof balances>>()
+  expectTypeOf<{ cents: bigint }>().not.toExtend<Values<typeof balances>>()
+  expectTypeOf<{ cents: number; opened_at: Date }>().not.toExtend<Values<typeof balances>>()
+})
+
+test('a reducer is typed by its event and its row', () => {
+  start.fold('balances', {
+    key: (event) => {
+      expectTypeOf(event.type).toEqualTypeOf<'account.opened' | 'account.deposited'>()
+      expectTypeOf(event.position).toEqualTypeOf<bigint>()
+      return key()
+    },
+    on: {
+      'account.opened': (row, event) => {
+        expectTypeOf(row).toEqualTypeOf<Row<typeof balances> | null>()
+        expectTypeOf(event.data).toEqualTypeOf<{ account: string }>()
+        return null
+      },
+      'account.deposited': (_row, event) => {
+        expectTypeOf(event.data).toEqualTypeOf<{ account: string; cents: number }>()
+        return values()
+      },
+    },
+  })
+})
+
+test('a fold that leaves out an event, or invents one, does not compile', () => {
+  start.fold('balances', {
+    key,
+    // @ts-expect-error 'account.deposited' has no reducer
+    on: { 'account.opened': values },
+  })
+  start.fold('balances', {
+    events: [Opened],
+    key,
+    on: { 'account.opened': values },
+  })
+  start.fold('balances', {
+    key,
+    on: {
+      'account.opened': values,
+      'account.deposited': values,
+      // @ts-expect-error no such event
+      'account.closed': values,
+    },
+  })
+})
+
+test('a fold with a wrong table, key or value does not compile', () => {
+  const on = { 'account.opened': values, 'account.deposited': values }
+  // @ts-expect-error no such table
+  const wrongTable = () => start.fold('balance', { key, on })
+  // @ts-expect-error a column of the key is missing
+  start.fold('balances', { key: () => ({ account: 'a' }), on })
+  // @ts-expect-error a column of the key has another type
+  start.fold('balances', { key: () => ({ account: 1, currency: 'EUR' }), on })
+  start.fold('balances', {
+    key,
+    on: {
+      ...on,
+      // @ts-expect-error a number where a bigint belongs
+      'account.opened': () => ({ cents: 0, opened_at: new Date(0) }),
+    },
+  })
+  start.fold('balances', {
+    key,
+    on: {
+      ...on,
+      // @ts-expect-error a column without default is missing
+      'account.opened': () => ({ cents: 0n }),
+    },
+  })
+  start.fold('balances', {
+    key,
+    on: {
+      ...on,
+      // @ts-expect-error null in a column that is not nullable
+      'account.opened': () => ({ ...values(), cents: null }),
+    },
+  })
+  expectTypeOf(wrongTable).toBeFunction()
+})
+
+test('a column with a wrong default does not compile', () => {
+  // @ts-expect-error a number where a bigint belongs
+  bigint().default(1)
+  // @ts-expect-error a list of numbers where a list of texts belongs
+  jsonb<string[]>().default([1])
+  // @ts-expect-error no JSON
+  jsonb<Date>()
+})
+
+test('a query gives rows of the declared types', () => {
+  const typed = async (store: Store) => {
+    const query = await store.query(accounts)
+    const rows = await query.selectFrom('balances').selectAll().execute()
+    expectTypeOf(rows).toEqualTypeOf<
+      {
+        account: string
+        currency: string
+        cents: bigint
+        rate: string | null
+        opened_at: Date
+        notes: string[]
+      }[]
+    >()
+    const loose = await query.selectFrom('loose').select('anything').executeTakeFirstOrThrow()
+    expectTypeOf(loose).toEqualTypeOf<{ anything: Json }>()
+  }
+  expectTypeOf(typed).toBeFunction()
+})
+
+test('a query of what is not there, or one that writes, does not compile', () => {
+  const untyped = async (store: Store) => {
+    const query = await store.query(accounts)
+    // @ts-expect-error no such table
+    query.selectFrom('balance')
+    // @ts-expect-error no such column
+    query.selectFrom('balances').select('amount')
+    // @ts-expect-error a text where a bigint belongs
+    query.selectFrom('balances').selectAll().where('cents', '=', 'many')
+    // @ts-expect-error read-only
+    query.insertInto('balances').values({})
+    // @ts-expect-error read-only
+    query.updateTable('balances').set({})
+    // @ts-expect-error read-only
+    query.deleteFrom('balances').execute()
+  }
+  expectTypeOf(untyped).toBeFunction()
+})
