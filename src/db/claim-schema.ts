@@ -33,7 +33,9 @@ async function isClaimed(client: pg.ClientBase, schema: string): Promise<boolean
     /* sql */ `
     select
       n.oid is not null as present,
-      obj_description(n.oid, 'pg_namespace') is not distinct from $2 as ours,
+      coalesce(obj_description(n.oid, 'pg_namespace') = $2, false)
+        or to_regclass($1 || '.events') is not null and to_regclass($1 || '.sql_objects') is not null
+        as ours,
       not exists (select from pg_class as c where c.relnamespace = n.oid)
         and not exists (select from pg_proc as p where p.pronamespace = n.oid)
         and not exists (select from pg_type as t where t.typnamespace = n.oid) as empty,

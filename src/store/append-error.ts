@@ -26,6 +26,7 @@ export function appendError(error: unknown, schema: string): unknown {
         cause: error,
       })
     case sqlstate.uniqueViolation:
+      if (constraintOf(error) !== 'events_stream_id_version_key') return error
       return new TidemarkError(
         'TRANSACTION_STALE',
         'another writer appended to the stream since this transaction took its snapshot: ' +
@@ -35,4 +36,10 @@ export function appendError(error: unknown, schema: string): unknown {
     default:
       return error
   }
+}
+
+function constraintOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'constraint' in error
+    ? error.constraint
+    : null
 }

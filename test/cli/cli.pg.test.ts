@@ -221,7 +221,9 @@ describe('a server that cannot be used', () => {
     url.searchParams.set('options', '-c role=pg_monitor')
     const { code, stderr } = await tidemark(['status', '--database-url', url.href])
     expect(code).toBe(3)
-    expect(stderr).toMatch(/^error PRIVILEGE_MISSING: permission denied for schema tidemark: .*\n$/)
+    expect(stderr).toMatch(
+      /^error PRIVILEGE_MISSING: this user may not use the log in schema "tidemark": .*\n$/,
+    )
   })
 
   test('tells that a schema holds something else', async () => {

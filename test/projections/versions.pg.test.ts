@@ -434,11 +434,11 @@ describe('what is refused', () => {
     await makeLive(name)
     const known = expect.arrayContaining([name])
     for (const change of [
-      store.promote('nobody'),
-      store.rollback('nobody'),
-      store.drop('nobody', 1),
+      () => store.promote('nobody'),
+      () => store.rollback('nobody'),
+      () => store.drop('nobody', 1),
     ]) {
-      await expect(change).rejects.toMatchObject({
+      await expect(change()).rejects.toMatchObject({
         code: 'PROJECTION_UNKNOWN',
         details: { projection: 'nobody', known },
       })

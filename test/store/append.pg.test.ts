@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { validate as isUuid, version as uuidVersion } from 'uuid'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { parseToken } from '../../src/core/token.ts'
 import { logNames } from '../../src/db/log-names.ts'
 import { appendToStream, appendToStreams, type Expectation } from '../../src/store/append.ts'
@@ -137,6 +138,22 @@ describe.each(waysToAppend)('%s', (_, append) => {
     const { version } = await append(database.pool, { streamId, events: noted(...numbers) })
     expect(version).toBe(1_000n)
     expect(await readNumbers(database.pool, streamId)).toEqual(numbers)
+  })
+
+  test('passes on what a constraint of the user refuses', async () => {
+    const streamId = newStream()
+    const twice = { type: 'unique', schemaVersion: 1, data: {}, id: randomUUID() }
+    await database.pool.query(
+      `create unique index own_rule on tidemark.events (event_id) where type = 'unique'`,
+    )
+    onTestFinished(async () => {
+      await database.pool.query('drop index tidemark.own_rule')
+    })
+    await append(database.pool, { streamId, events: [twice] })
+    await expect(append(database.pool, { streamId, events: [twice] })).rejects.toMatchObject({
+      code: '23505',
+      constraint: 'own_rule',
+    })
   })
 
   test('refuses an append of nothing', async () => {
