@@ -111,6 +111,12 @@ function withFolds<D extends AnyEventDefinition, T extends Tables>(
     registry: eventRegistry(base.events),
     fold: (table, fold) => {
       requirePrimaryKey(base.name, table, base.tables[table])
+      if (folds.some((other) => other.table === table)) {
+        throw invalid(
+          base.name,
+          `table "${table}" has two folds, which would not see each other's rows`,
+        )
+      }
       const { key, on } = fold as unknown as AnyFold
       return withFolds(base, [...folds, { table, key, on }])
     },
@@ -131,7 +137,7 @@ function requirePrimaryKey(name: string, tableName: string, table: Table | undef
 }
 
 function requireIdentifier(name: string, identifier: string): void {
-  if (/^[a-z][a-z0-9_]{0,49}$/.test(identifier)) return
+  if (/^[a-z][a-z0-9_]{0,49}$/.test(identifier) && !identifier.startsWith('pg_')) return
   throw invalid(
     name,
     `"${identifier}" is not a usable name: use a-z, 0-9 and _, at most 50 characters`,

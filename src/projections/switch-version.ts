@@ -143,7 +143,7 @@ async function switchIn(
     if (live !== undefined) await setState(client, names, live, 'standby')
     await setState(client, names, target, 'live')
     await client.query(`set local lock_timeout = ${lockTimeoutMs}`)
-    await showVersion(client, target)
+    await showVersion(client, { ...target, before: live?.schemaName })
     return { projection: name, live: target.version, before: live?.version ?? null }
   })
 }

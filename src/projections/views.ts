@@ -9,6 +9,8 @@ interface Shown {
   readonly viewSchema: string
   /** Schema of the version's tables. */
   readonly schemaName: string
+  /** Schema of the version shown until now: the views on its tables are replaced. */
+  readonly before?: string | undefined
 }
 
 interface Relation {
@@ -29,7 +31,9 @@ interface Relation {
 export async function showVersion(client: pg.ClientBase, shown: Shown): Promise<void> {
   const tables = await relationsIn(client, shown.schemaName, 'r')
   const views = await relationsIn(client, shown.viewSchema, 'v')
-  const dropped = views.filter((view) => !tables.some((table) => table.name === view.name))
+  // Views that the user made beside ours stay.
+  const before = shown.before === undefined ? [] : await relationsIn(client, shown.before, 'r')
+  const dropped = views.filter((view) => has(before, view.name) && !has(tables, view.name))
   const statements = dropped.map((view) => `drop view ${qualify(shown.viewSchema, view.name)}`)
   for (const table of tables) {
     const view = views.find((candidate) => candidate.name === table.name)
@@ -45,6 +49,10 @@ export async function dropViews(client: pg.ClientBase, viewSchema: string): Prom
     client,
     views.map((view) => `drop view ${qualify(viewSchema, view.name)}`),
   )
+}
+
+function has(relations: readonly Relation[], name: string): boolean {
+  return relations.some((relation) => relation.name === name)
 }
 
 async function statementsFor(
