@@ -9,6 +9,8 @@ const events = `'[{"type": "noted", "data": {"n": 1}, "tags": ["a"]}, {"type": "
 const everything = [
   `select * from tidemark.append('a-1', 'absent', ${events})`,
   `select * from tidemark.append('a-1', '2', ${events})`,
+  `select conflict, version from tidemark.append_stream(
+    'a-1', '4', '{018f3f7e-7b1c-7c3e-8000-000000000005}', '{noted}', '{1}', '{1}', '{"{}"}', '{"{a}"}')`,
   `select conflicts, versions from tidemark.append_streams(
     '{a-1,b-1}', '{any,absent}', '{1,2}', '{a-1,b-1}', '{1,1}',
     '{018f3f7e-7b1c-7c3e-8000-000000000001,018f3f7e-7b1c-7c3e-8000-000000000002}',
@@ -22,7 +24,7 @@ const everything = [
   'select stream_id, version from tidemark.streams order by stream_id',
   `select * from tidemark.snapshot_is_visible('1:1:')`,
   'select generation from tidemark.take_lead(1)',
-  `select * from tidemark.sequence_commits(2, 7, '{}', '{}', '{}', '{}', '{}')`,
+  `select * from tidemark.sequence_commits(2, 8, '{}', '{}', '{}', '{}', '{}')`,
 ]
 
 const refused = [

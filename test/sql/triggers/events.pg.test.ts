@@ -261,17 +261,21 @@ describe('a direct insert', () => {
     },
   )
 
-  const withInsertId = (streamId: string, version: number, overriding = '') => /* sql */ `
+  const withInsertId = (id: number, streamId: string, version: number, overriding = '') =>
+    /* sql */ `
     insert into tidemark.events (insert_id, stream_id, version, event_id, type, data) ${overriding}
-    values (0, '${streamId}', ${version}, gen_random_uuid(), 'noted', '{}')`
+    values (${id}, '${streamId}', ${version}, gen_random_uuid(), 'noted', '{}')`
 
   test('with an insert id is refused', async () => {
-    expect(await attempt(withInsertId('chosen-1', 1))).toMatchObject({ code: '428C9' })
+    expect(await attempt(withInsertId(1, 'chosen-1', 1))).toMatchObject({ code: '428C9' })
   })
 
-  test('that overrides the insert id is refused before the versions it follows', async () => {
-    expect(await attempt(withInsertId('kept-1', 3, 'overriding system value'))).toMatchObject({
-      code: 'TM002',
-    })
+  test.each([
+    ['before the versions that it follows', 1],
+    ['before all that are generated', 0],
+    ['after all that were generated', 1_000_000],
+  ])('that overrides the insert id with one %s is refused', async (_, id) => {
+    const statement = withInsertId(id, 'kept-1', 3, 'overriding system value')
+    expect(await attempt(statement)).toMatchObject({ code: 'TM002' })
   })
 })
