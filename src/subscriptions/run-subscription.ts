@@ -205,11 +205,12 @@ async function apply(
   try {
     const chunk = async (client: pg.PoolClient) => {
       // In one round trip. The checkpoint's row is locked first, so that what `apply` reads is right.
-      const [moved] = await settleAll([
-        advanceCheckpoint(client, names, subscriber.id, move),
-        run.events.length > 0 ? subscriber.apply(client, run.events) : undefined,
-      ])
-      if (!moved) throw regressed(subscriber, from)
+      const moving = advanceCheckpoint(client, names, subscriber.id, move)
+      const applying = run.events.length > 0 ? subscriber.apply(client, run.events) : undefined
+      const [, moved] = await Promise.allSettled([applying, moving])
+      // Before its handler is heard: who lost a race read rows that are not its own to read.
+      if (moved.status === 'fulfilled' && !moved.value) throw regressed(subscriber, from)
+      await settleAll([moving, applying])
     }
     await transaction(pool, chunk, { durable: subscriber.durable })
   } catch (error) {

@@ -31,8 +31,8 @@ const defaults = { timeoutMs: 5_000 }
 /** Pauses between looks grow from the first to the longest: most waits end within milliseconds. */
 const pauseMs = { first: 1, growth: 1.4, longest: 50 }
 
-/** Looks at the ledger before a missing transaction is looked up among the aborted ones. */
-const looksBeforeStatus = 12
+/** Looks at the ledger between two looks at whether a missing transaction was rolled back. */
+const looksBetweenStatus = 12
 
 /**
  * Waits, from any process, until the commit that a token names is sequenced and, if a target is
@@ -59,10 +59,11 @@ export async function waitForToken(
     const row = await lookUp(connection, names, token, target)
     const position = reached(row, target)
     if (position !== undefined) return position
-    if (row.position === null && look === looksBeforeStatus) {
+    const isOver = performance.now() >= deadline
+    if (row.position === null && (isOver || look % looksBetweenStatus === looksBetweenStatus - 1)) {
       await requireCommitted(connection, token)
     }
-    if (performance.now() >= deadline) throw timedOut(token, target, row, timeoutMs)
+    if (isOver) throw timedOut(token, target, row, timeoutMs)
     if (!(await pause(Math.min(ms, pauseMs.longest), signal))) throw cancelled()
   }
 }
