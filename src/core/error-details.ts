@@ -7,12 +7,18 @@ export interface ErrorDetails {
   }
   STREAM_ID_INVALID: { readonly streamId: string; readonly reason: string }
   APPEND_INVALID: { readonly reason: string }
+  APPEND_KEY_REUSED: { readonly key: string }
+  APPEND_CONDITION_FAILED: { readonly reason: string }
+  APPEND_QUEUE_FULL: { readonly queued: number }
+  STORE_CLOSED: { readonly reason: string }
   TRANSACTION_STALE: { readonly reason: string }
   EVENT_DATA_INVALID: {
     readonly type: string
     readonly schemaVersion: number
     readonly issues: readonly EventDataIssue[]
   }
+  EVENT_TOO_LARGE: { readonly type: string; readonly bytes: number; readonly maxBytes: number }
+  EVENT_UNKNOWN: { readonly eventId: string }
   EVENT_TYPE_UNKNOWN: {
     readonly type: string
     readonly streamId: string
@@ -24,6 +30,16 @@ export interface ErrorDetails {
     readonly newestKnown: number
     readonly streamId: string
     readonly position: bigint | null
+  }
+  COMMAND_UNKNOWN: {
+    readonly decider: string
+    readonly command: string
+    readonly known: readonly string[]
+  }
+  DECISION_INVALID: {
+    readonly decider: string
+    readonly command: string
+    readonly reason: string
   }
   DEFINITION_INVALID: { readonly name: string; readonly reason: string }
   OPTION_INVALID: { readonly option: string; readonly reason: string }
@@ -41,6 +57,8 @@ export interface ErrorDetails {
   SEQUENCER_SUPERSEDED: { readonly generation: bigint; readonly position: bigint }
   REPLICATION_STREAM_INVALID: { readonly reason: string }
   LOG_INCONSISTENT: { readonly position: bigint; readonly reason: string }
+  LOG_DAMAGED: { readonly findings: number; readonly position: bigint | null }
+  CHECKPOINT_INVALID: { readonly reason: string }
 
   CHECKPOINT_REGRESSED: { readonly subscription: string; readonly expected: bigint }
   SUBSCRIPTION_UNKNOWN: { readonly subscription: string }

@@ -33,6 +33,8 @@ export interface EventDefinition<Type extends string = string, Input = never, Da
   readonly type: Type
   /** The newest schema version. */
   readonly schemaVersion: number
+  /** The schemas of all versions, the first one first. */
+  readonly schemas: readonly StandardSchemaV1[]
 
   /** Narrows a recorded event to this type. */
   is(event: { readonly type: string }): event is RecordedEvent<Type, Data>
@@ -90,9 +92,18 @@ interface SchemaVersion {
   readonly upcast: (previous: unknown) => unknown
 }
 
+/** An event that is not in the log yet, of one of the given definitions, as a union. */
+export type NewEventOf<D extends AnyEventDefinition> =
+  D extends EventDefinition<infer Type, never, infer Data> ? NewEvent<Type, Data> : never
+
 /**
- * Starts the definition of an event type. Types are named in the past tense, with dots from the
- * general to the special: `order.placed`, `billing.invoice.sent`.
+ * Starts the definition of an event type. Types are named `<domain>.<entity>.<event>`, in the past
+ * tense, from the general to the special: `billing.invoice.sent`. A small system leaves the domain
+ * out: `order.placed`. The name is stored with every event: choose it once.
+ *
+ * A schema is any Standard Schema that validates synchronously. Data is checked when an event is
+ * made, never when it is read: what is in the log has happened. zod's schemas check two to three
+ * times faster when they are compiled, `z.compile(schema)` (decision 0012).
  *
  * @throws DEFINITION_INVALID when the type is empty.
  */
@@ -127,6 +138,7 @@ function define(
   return Object.assign(make, {
     type,
     schemaVersion: version,
+    schemas: versions.map((one) => one.schema),
     is: (candidate: { readonly type: string }) => candidate.type === type,
     upcast: (from: number, data: unknown) =>
       versions.slice(from).reduce((shape, step) => step.upcast(shape), data),

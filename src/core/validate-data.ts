@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { EventDataIssue } from './error-details.ts'
+import { isPromise } from './is-promise.ts'
 import { TidemarkError } from './tidemark-error.ts'
 
 /**
@@ -15,11 +16,14 @@ export function validateData(
   data: unknown,
 ): unknown {
   const result = schema['~standard'].validate(data)
-  if (result instanceof Promise) {
-    result.catch(() => {})
-    throw new TidemarkError('NOT_SUPPORTED', `event "${type}" has an asynchronous schema`, {
-      details: { feature: 'asynchronous event schemas' },
-    })
+  if (isPromise(result)) {
+    Promise.resolve(result).catch(() => {})
+    throw new TidemarkError(
+      'NOT_SUPPORTED',
+      `event "${type}" has an asynchronous schema: check what has to be looked up before the ` +
+        'event is made, and let the schema check the rest',
+      { details: { feature: 'asynchronous event schemas' } },
+    )
   }
   if (result.issues === undefined) return result.value
   const issues = result.issues.map(toIssue)

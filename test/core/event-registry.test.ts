@@ -125,3 +125,30 @@ describe('upcasting a recorded event', () => {
     )
   })
 })
+
+describe('a caller that takes unknown events raw', () => {
+  const raw = { unknownEvents: 'raw' } as const
+
+  test('gets an event of an unknown type as it is stored', () => {
+    const stored = recorded({ type: 'order.lost', data: { why: 'storm' } })
+    expect(registry.upcast(stored, raw)).toBe(stored)
+  })
+
+  test.each([5, 0])('gets one of the unknown schema version %d as it is stored', (version) => {
+    const stored = recorded({ schemaVersion: version })
+    expect(registry.upcast(stored, raw)).toBe(stored)
+  })
+
+  test('gets those that are known in their newest shape, as anybody', () => {
+    expect(registry.upcast(recorded({}), raw).data).toEqual({ cents: 4200 })
+    expect(registry.upcast(recorded({ type: 'order.paid', data: {} }), raw).data).toEqual({})
+  })
+
+  test('is one who said so', () => {
+    const stored = recorded({ type: 'order.lost' })
+    const unknownType = expect.objectContaining({ code: 'EVENT_TYPE_UNKNOWN' })
+    for (const options of [undefined, {}, { unknownEvents: 'fail' } as const]) {
+      expect(() => registry.upcast(stored, options)).toThrow(unknownType)
+    }
+  })
+})

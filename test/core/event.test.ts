@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { describe, expect, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 import { event } from '../../src/core/event.ts'
 
@@ -204,8 +205,92 @@ test('an asynchronous schema is refused', () => {
   expect(() => Checked('x')).toThrow(
     expect.objectContaining({
       code: 'NOT_SUPPORTED',
-      message: 'event "checked" has an asynchronous schema',
+      message:
+        'event "checked" has an asynchronous schema: check what has to be looked up before the event ' +
+        'is made, and let the schema check the rest',
       details: { feature: 'asynchronous event schemas' },
     }),
+  )
+})
+
+describe('a schema of no library', () => {
+  type Price = { readonly cents: number }
+
+  /** Standard Schema by hand, as the specification has it. */
+  const price: StandardSchemaV1<Price> = {
+    '~standard': {
+      version: 1,
+      vendor: 'own',
+      validate: (value) => {
+        const { cents } = value as Partial<Price>
+        if (Number.isInteger(cents)) return { value: { cents: Number(cents) } }
+        return { issues: [{ message: 'no whole number', path: ['cents'] }] }
+      },
+    },
+  }
+  const Priced = event('item.priced')
+    .v(1, z.object({ total: z.number() }))
+    .v(2, price, (v1) => ({ cents: v1.total * 100 }))
+
+  test('defines an event like any other, also beside schemas of zod', () => {
+    expect(Priced({ cents: 5 })).toEqual({
+      type: 'item.priced',
+      schemaVersion: 2,
+      data: { cents: 5 },
+    })
+    expect(Priced.upcast(1, { total: 5 })).toEqual({ cents: 500 })
+    expect(() => Priced({ cents: 0.5 })).toThrow(
+      expect.objectContaining({
+        code: 'EVENT_DATA_INVALID',
+        details: expect.objectContaining({
+          issues: [{ path: 'cents', message: 'no whole number' }],
+        }),
+      }),
+    )
+  })
+
+  test('is typed like any other', () => {
+    expectTypeOf(Priced).parameter(0).toEqualTypeOf<Price>()
+    const refused = () => {
+      // @ts-expect-error there are no euros
+      Priced({ euros: 5 })
+      // @ts-expect-error the upcaster makes something else
+      Priced.v(3, price, (v2) => ({ euros: v2.cents / 100 }))
+      // @ts-expect-error the upcaster is missing
+      Priced.v(3, price)
+    }
+    expectTypeOf(refused).returns.toBeVoid()
+  })
+
+  test('that is asynchronous is refused, also with a promise of another library', () => {
+    // biome-ignore lint/suspicious/noThenProperty: this is what such a promise looks like
+    const thenable = { then: (resolve: (result: unknown) => void) => resolve({ value: 1 }) }
+    for (const answer of [Promise.resolve({ value: 1 }), thenable]) {
+      const slow: StandardSchemaV1 = {
+        '~standard': { version: 1, vendor: 'own', validate: () => answer as Promise<never> },
+      }
+      expect(() => event('slow').v(1, slow)({})).toThrow(
+        expect.objectContaining({ code: 'NOT_SUPPORTED' }),
+      )
+    }
+  })
+})
+
+describe('a compiled schema of zod', () => {
+  const schema = z.object({ cents: z.int(), note: z.string().trim().default('') })
+  const [Plain, Compiled] = [schema, z.compile(schema)].map((one) => event('priced').v(1, one))
+
+  test.each([{ cents: 1 }, { cents: 1, note: ' a ', more: 1 }, { cents: 0.5 }, {}, null, 'text'])(
+    'takes and refuses the same, in the same words: %j',
+    (data) => {
+      const attempt = (make: typeof Plain) => {
+        try {
+          return make?.(data as never)
+        } catch (error) {
+          return { ...(error as object), message: (error as Error).message }
+        }
+      }
+      expect(attempt(Compiled)).toEqual(attempt(Plain))
+    },
   )
 })
