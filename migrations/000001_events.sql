@@ -61,6 +61,3 @@ comment on column tidemark.sql_objects.hash is
   'SHA-256 of its text, in hexadecimal.';
 comment on column tidemark.sql_objects.installed_at is
   'When this text was applied.';
-
--- The guard compares insert ids with it, with the rights of whoever appends.
-grant select on sequence tidemark.events_insert_id_seq to public;

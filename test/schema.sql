@@ -2,6 +2,16 @@
 -- change makes of it. Bodies of functions stand in sql/. Rewritten, never edited:
 -- UPDATE_SCHEMA=1 npx vitest run test/db/schema.pg.test.ts
 
+create table tidemark.append_keys (
+  key text collate "C" not null,
+  fingerprint bytea not null,
+  versions bigint[] not null,
+  incarnation smallint not null,
+  transaction_id xid8 default pg_current_xact_id() not null,
+  recorded_at timestamp with time zone default clock_timestamp() not null,
+  constraint append_keys_pkey PRIMARY KEY (key)
+);
+
 create table tidemark.commits (
   "position" bigint not null,
   event_count integer not null,
@@ -13,6 +23,14 @@ create table tidemark.commits (
   constraint commits_event_count_check CHECK ((event_count > 0)),
   constraint commits_position_check CHECK (("position" >= event_count)),
   constraint commits_transaction_key UNIQUE (incarnation, transaction_id)
+);
+
+create table tidemark.event_tags (
+  tag text collate "C" not null,
+  incarnation smallint not null,
+  transaction_id xid8 not null,
+  insert_id bigint not null,
+  constraint event_tags_pkey PRIMARY KEY (tag, incarnation, transaction_id, insert_id)
 );
 
 create table tidemark.events (
@@ -55,6 +73,31 @@ create table tidemark.projections (
   constraint projections_version_check CHECK ((version > 0))
 );
 
+create table tidemark.seal_head (
+  singleton boolean default true not null,
+  "position" bigint not null,
+  hash bytea not null,
+  insert_id bigint,
+  constraint seal_head_pkey PRIMARY KEY (singleton),
+  constraint seal_head_singleton_check CHECK (singleton)
+) with (fillfactor=10);
+
+create table tidemark.seals (
+  "position" bigint not null,
+  event_count integer not null,
+  previous_hash bytea,
+  hash bytea not null,
+  digests bytea not null,
+  sealed_at timestamp with time zone default clock_timestamp() not null,
+  constraint seals_pkey PRIMARY KEY ("position"),
+  constraint seals_digests_check CHECK ((octet_length(digests) = (8 * event_count))),
+  constraint seals_event_count_check CHECK (((event_count > 0) OR ("position" = 0))),
+  constraint seals_hash_check CHECK ((octet_length(hash) = 32)),
+  constraint seals_position_check CHECK (("position" >= event_count)),
+  constraint seals_previous_hash_check CHECK (((octet_length(previous_hash) = 32) OR ((previous_hash IS NULL) AND ("position" = 0)))),
+  constraint seals_previous_hash_key UNIQUE (previous_hash)
+);
+
 create table tidemark.sequencer (
   singleton boolean default true not null,
   "position" bigint default 0 not null,
@@ -71,6 +114,18 @@ create table tidemark.sequencer (
   constraint sequencer_mode_check CHECK ((mode = ANY (ARRAY['wal'::text, 'poll'::text]))),
   constraint sequencer_singleton_check CHECK (singleton)
 ) with (fillfactor=10);
+
+create table tidemark.snapshots (
+  stream_id text collate "C" not null,
+  decider text collate "C" not null,
+  definition_hash text collate "C" not null,
+  version bigint not null,
+  event_id uuid not null,
+  state json not null,
+  taken_at timestamp with time zone default clock_timestamp() not null,
+  constraint snapshots_pkey PRIMARY KEY (stream_id, decider, definition_hash),
+  constraint snapshots_version_check CHECK ((version > 0))
+);
 
 create table tidemark.sql_objects (
   name text not null,
@@ -94,13 +149,29 @@ create table tidemark.subscriptions (
   constraint subscriptions_state_check CHECK ((state = ANY (ARRAY['active'::text, 'failed'::text])))
 ) with (fillfactor=20);
 
+CREATE INDEX append_keys_recorded_at_idx ON tidemark.append_keys USING btree (recorded_at);
+
+CREATE INDEX events_correlation_id_idx ON tidemark.events USING btree (((metadata ->> 'correlationId'::text))) WHERE (octet_length((metadata ->> 'correlationId'::text)) <= 500);
+
+CREATE INDEX events_recorded_at_idx ON tidemark.events USING brin (recorded_at, event_id uuid_minmax_multi_ops) WITH (pages_per_range='32', autosummarize='on');
+
 CREATE UNIQUE INDEX projections_live_key ON tidemark.projections USING btree (name) WHERE (state = 'live'::text);
 
 CREATE TRIGGER commits_refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON tidemark.commits FOR EACH STATEMENT EXECUTE FUNCTION tidemark.refuse_change();
 
+CREATE TRIGGER event_tags_refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON tidemark.event_tags FOR EACH STATEMENT EXECUTE FUNCTION tidemark.refuse_change();
+
 CREATE TRIGGER events_guard AFTER INSERT ON tidemark.events REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION tidemark.guard_events();
 
 CREATE TRIGGER events_refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON tidemark.events FOR EACH STATEMENT EXECUTE FUNCTION tidemark.refuse_change();
+
+CREATE TRIGGER seals_refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON tidemark.seals FOR EACH STATEMENT EXECUTE FUNCTION tidemark.refuse_change();
+
+create type tidemark.event_key as (
+  incarnation smallint,
+  transaction_id xid8,
+  insert_id bigint
+);
 
 create type tidemark.log_row as (
   "position" bigint,
@@ -159,11 +230,80 @@ create function tidemark.append(
   stream_id text,
   expected text,
   events jsonb,
+  key text DEFAULT NULL::text,
+  condition jsonb DEFAULT NULL::jsonb,
   OUT version bigint,
-  OUT token text
+  OUT token text,
+  OUT replayed boolean
 )
   returns record
   language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.append_conditionally(
+  query jsonb,
+  after text,
+  stream_ids text[],
+  expected text[],
+  event_streams integer[],
+  event_stream_ids text[],
+  event_offsets integer[],
+  event_ids uuid[],
+  types text[],
+  schema_versions smallint[],
+  data text[],
+  metadata text[],
+  tags text[],
+  key text,
+  OUT outcome text,
+  OUT conflicts boolean[],
+  OUT versions bigint[],
+  OUT incarnation smallint,
+  OUT transaction_id xid8
+)
+  returns record
+  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.append_fingerprint(
+  stream_ids text[],
+  types text[],
+  schema_versions smallint[],
+  data text[],
+  tags text[]
+)
+  returns bytea
+  language sql immutable parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.append_group(
+  stream_ids text[],
+  append_streams integer[],
+  expected text[],
+  counts integer[],
+  keys text[],
+  patient boolean,
+  event_appends integer[],
+  event_stream_ids text[],
+  event_offsets integer[],
+  event_ids uuid[],
+  types text[],
+  schema_versions smallint[],
+  data text[],
+  metadata text[],
+  tags text[],
+  OUT outcomes text[],
+  OUT versions bigint[],
+  OUT replayed_incarnations smallint[],
+  OUT replayed_transaction_ids xid8[],
+  OUT incarnation smallint,
+  OUT transaction_id xid8
+)
+  returns record
+  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.append_key_lock(
+  key text
+)
+  returns bigint
+  language sql stable parallel safe;
 
 create function tidemark.append_stream(
   stream_id text,
@@ -174,7 +314,9 @@ create function tidemark.append_stream(
   data text[],
   metadata text[],
   tags text[] DEFAULT NULL::text[],
-  OUT conflict boolean,
+  key text DEFAULT NULL::text,
+  patient boolean DEFAULT true,
+  OUT outcome text,
   OUT version bigint,
   OUT incarnation smallint,
   OUT transaction_id xid8
@@ -194,6 +336,8 @@ create function tidemark.append_streams(
   data text[],
   metadata text[],
   tags text[] DEFAULT NULL::text[],
+  key text DEFAULT NULL::text,
+  OUT outcome text,
   OUT conflicts boolean[],
   OUT versions bigint[],
   OUT incarnation smallint,
@@ -209,6 +353,58 @@ create function tidemark.begin_incarnation(
   returns void
   language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
 
+create function tidemark.choose_index(
+  max_entries integer,
+  types text[],
+  category text,
+  tags text[],
+  correlation_id text,
+  recorded_from timestamp with time zone,
+  recorded_to timestamp with time zone
+)
+  returns text
+  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp set enable_seqscan=off set enable_bitmapscan=off;
+
+create function tidemark.choose_tag(
+  tags text[],
+  max_entries integer
+)
+  returns text
+  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp set enable_seqscan=off set enable_bitmapscan=off;
+
+create function tidemark.condition_holds(
+  query jsonb,
+  after text,
+  tags text[],
+  key text DEFAULT NULL::text
+)
+  returns boolean
+  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.count_recorded(
+  recorded_from timestamp with time zone,
+  recorded_to timestamp with time zone,
+  max_count bigint
+)
+  returns bigint
+  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp set enable_seqscan=off;
+
+create function tidemark.event_matches(
+  type text,
+  stream_id text,
+  metadata jsonb,
+  tags text[],
+  recorded_at timestamp with time zone,
+  types text[],
+  category text,
+  all_tags text[],
+  correlation_id text,
+  recorded_from timestamp with time zone,
+  recorded_to timestamp with time zone
+)
+  returns boolean
+  language sql immutable parallel unsafe;
+
 create function tidemark.expectation_holds(
   expected text,
   actual bigint
@@ -216,8 +412,80 @@ create function tidemark.expectation_holds(
   returns boolean
   language sql immutable parallel safe;
 
+create function tidemark.find_append(
+  key text,
+  fingerprint bytea,
+  OUT outcome text,
+  OUT versions bigint[],
+  OUT incarnation smallint,
+  OUT transaction_id xid8
+)
+  returns SETOF record
+  language sql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.find_by_index(
+  index_name text,
+  max_entries integer,
+  types text[],
+  category text,
+  tags text[],
+  correlation_id text,
+  recorded_from timestamp with time zone,
+  recorded_to timestamp with time zone
+)
+  returns SETOF tidemark.event_key
+  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp set enable_seqscan=off;
+
+create function tidemark.find_by_query_item(
+  item jsonb,
+  after pg_snapshot
+)
+  returns SETOF tidemark.event_key
+  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp set enable_seqscan=off set plan_cache_mode=force_generic_plan;
+
+create function tidemark.find_event(
+  event_id uuid
+)
+  returns SETOF tidemark.events
+  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp set enable_seqscan=off;
+
+create function tidemark.find_events(
+  stream_id text,
+  expected text,
+  event_ids uuid[],
+  OUT version bigint,
+  OUT incarnation smallint,
+  OUT transaction_id xid8
+)
+  returns SETOF record
+  language sql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.find_period(
+  recorded_from timestamp with time zone,
+  recorded_to timestamp with time zone,
+  OUT after bigint,
+  OUT last bigint
+)
+  returns record
+  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp set enable_seqscan=off;
+
 create function tidemark.guard_events()
   returns trigger
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
+
+create function tidemark.hash_events(
+  after bigint,
+  upto bigint,
+  after_insert_id bigint
+)
+  returns TABLE("position" bigint, insert_id bigint, hash bytea)
+  language sql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.lock_tags(
+  tags text[],
+  patient boolean
+)
+  returns boolean
   language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
 
 create function tidemark.publication_fingerprint(
@@ -234,12 +502,48 @@ create function tidemark.raise_log_inconsistent(
   returns bigint
   language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
 
+create function tidemark.read_causes(
+  event_id uuid,
+  max_events integer
+)
+  returns SETOF tidemark.log_row
+  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
 create function tidemark.read_commit_part(
   commit tidemark.commits,
   after bigint,
   max_events integer,
   types text[],
   after_insert_id bigint
+)
+  returns SETOF tidemark.log_row
+  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.read_effects(
+  event_id uuid,
+  max_events integer
+)
+  returns SETOF tidemark.log_row
+  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp set enable_seqscan=off;
+
+create function tidemark.read_found(
+  index_name text,
+  after bigint,
+  max_events integer,
+  max_entries integer,
+  types text[],
+  category text,
+  tags text[],
+  correlation_id text,
+  recorded_from timestamp with time zone,
+  recorded_to timestamp with time zone,
+  after_insert_id bigint
+)
+  returns SETOF tidemark.log_row
+  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.read_keys(
+  keys tidemark.event_key[]
 )
   returns SETOF tidemark.log_row
   language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp;
@@ -253,8 +557,49 @@ create function tidemark.read_log(
   returns SETOF tidemark.log_row
   language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp;
 
+create function tidemark.read_matching(
+  after bigint,
+  max_events integer,
+  max_entries integer,
+  max_positions integer,
+  types text[] DEFAULT NULL::text[],
+  category text DEFAULT NULL::text,
+  tags text[] DEFAULT NULL::text[],
+  correlation_id text DEFAULT NULL::text,
+  recorded_from timestamp with time zone DEFAULT NULL::timestamp with time zone,
+  recorded_to timestamp with time zone DEFAULT NULL::timestamp with time zone,
+  after_insert_id bigint DEFAULT NULL::bigint
+)
+  returns SETOF tidemark.log_row
+  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.read_query(
+  query jsonb
+)
+  returns TABLE("position" bigint, stream_id text, version bigint, event_id uuid, type text, schema_version smallint, data jsonb, metadata jsonb, tags text[], recorded_at timestamp with time zone)
+  language sql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
 create function tidemark.refuse_change()
   returns trigger
+  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.save_snapshot(
+  stream_id text,
+  decider text,
+  definition_hash text,
+  version bigint,
+  event_id uuid,
+  state text
+)
+  returns void
+  language sql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.seal_events(
+  max_events integer,
+  OUT sealed integer,
+  OUT last_position bigint
+)
+  returns record
   language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
 
 create function tidemark.sequence_commits(
@@ -299,12 +644,159 @@ create function tidemark.stream_lock_key(
   returns bigint
   language sql stable parallel safe;
 
+create function tidemark.stream_version_at_position(
+  stream_id text,
+  up_to bigint
+)
+  returns bigint
+  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.stream_version_at_time(
+  stream_id text,
+  at timestamp with time zone
+)
+  returns bigint
+  language sql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.tag_lock_key(
+  tag text
+)
+  returns bigint
+  language sql stable parallel safe;
+
 create function tidemark.take_lead(
   generation bigint
 )
   returns tidemark.sequencer
   language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
 
+comment on function tidemark.append(pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text,pg_catalog.jsonb) is 'Appends events to one stream. For psql and for other languages; raises where append_stream
+returns a conflict.
+
+  select * from tidemark.append(''order-1'', ''absent'', ''[{"type": "order.placed", "data": {"cents": 4200}}]'');
+
+stream_id: the stream
+expected:  any, absent, present, or the exact version that the writer saw, as text
+events:    array of {type, data, schemaVersion?, id?, metadata?, tags?}, at least one
+key:       makes the append idempotent: of all appends with one key, one is carried out, and the
+           others get its result
+condition: {"query": […], "after": "…"}: append only if no event matches the query (see read_query)
+           but those that a reader has seen; after is that reader''s
+           (select incarnation from tidemark.sequencer) || ''/'' || pg_current_snapshot(), taken in the
+           statement that read; without it no event may match
+returns:   version: the stream''s version after the call; token: names the transaction to waitFor;
+           replayed: whether it had been carried out before
+raises:    TM004 the stream is not as expected; TM005 an argument is not valid; TM009 the key belongs
+           to an append of other events; TM010 the condition does not hold
+locks:     the key, those of the condition (see condition_holds), then the stream, until the end of
+           the transaction';
+comment on function tidemark.append_conditionally(pg_catalog.jsonb,pg_catalog.text,pg_catalog.text[],pg_catalog.text[],integer[],pg_catalog.text[],integer[],pg_catalog.uuid[],pg_catalog.text[],smallint[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text) is 'Appends events to many streams under a condition: no event matches a query but those that the writer
+has seen (a dynamic consistency boundary, see dcb.events). In one statement of the caller''s transaction.
+
+query:   what the decision depends on, see read_query
+after:   what a read of the query gave, see condition_holds; null: no event may match
+the others, returns, raises, locks: as append_streams, which see; outcome may also be
+         condition failed: nothing was written
+locks:   also those of condition_holds, before the streams';
+comment on function tidemark.append_fingerprint(pg_catalog.text[],pg_catalog.text[],smallint[],pg_catalog.text[],pg_catalog.text[]) is 'Tells whether two appends are the same: what is appended where. Ids and metadata are left out,
+because a retry may make them anew.
+
+stream_ids: per event: its stream
+types, schema_versions, data, tags: as in append_stream
+returns:    SHA-256';
+comment on function tidemark.append_group(pg_catalog.text[],integer[],pg_catalog.text[],integer[],pg_catalog.text[],boolean,integer[],pg_catalog.text[],integer[],pg_catalog.uuid[],pg_catalog.text[],smallint[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[]) is 'Carries out many appends of different writers in one statement and one commit, each with an outcome
+of its own, as if one after the other in the order given.
+
+stream_ids:       the streams concerned, each once
+append_streams:   per append: which of these streams it is for, counted from 1
+expected:         per append: any, absent, present, or the exact version that the writer saw
+counts:           per append: how many events it has
+keys:             per append: its key or null, as in append_stream; or null for none at all
+patient:          whether to wait for other writers; if not, appends to their streams are busy
+event_appends:    per event: which append it belongs to, counted from 1
+event_stream_ids: per event: its stream''s id
+event_offsets:    per event: 1 for the first of its append, 2 for the second …
+event_ids, types, schema_versions, data, metadata, tags: as in append_stream, for all events
+returns:          per append, as append_stream: outcomes, versions (0 for null) and, where it was
+                  replayed, the transaction that appended; incarnation and transaction_id: this
+                  transaction, for those appended. An append whose key another one of this call
+                  has is busy, and a retry by event ids is a conflict here: do these alone.
+raises:           as append_stream, and then nothing of the group is written
+locks:            the keys, the tags (see lock_tags), then the streams, each in the order of the
+                  lock keys';
+comment on function tidemark.append_key_lock(pg_catalog.text) is 'Gives the advisory lock on which appends of one key take turns. Taken before the locks of streams.
+
+key:     the key
+returns: key of the lock; differs between logs in one database';
+comment on table tidemark.append_keys is 'Appends that were given a key, with their results. Old rows may be deleted: their keys then append anew.';
+comment on column tidemark.append_keys.fingerprint is 'SHA-256 of what was appended where, without ids and metadata: tells a retry from another append.';
+comment on column tidemark.append_keys.incarnation is 'Which cluster the transaction id belongs to.';
+comment on column tidemark.append_keys.key is 'What the writer calls this append, such as the id of a request.';
+comment on column tidemark.append_keys.recorded_at is 'Server''s clock at insert.';
+comment on column tidemark.append_keys.transaction_id is 'Transaction that appended, for the token.';
+comment on column tidemark.append_keys.versions is 'Version after the append, of each stream in the order of the call.';
+comment on function tidemark.append_stream(pg_catalog.text,pg_catalog.text,pg_catalog.uuid[],pg_catalog.text[],smallint[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text,boolean) is 'Appends events to one stream, in one statement of the caller''s transaction.
+
+stream_id:       the stream
+expected:        any, absent, present, or the exact version that the writer saw
+event_ids:       one UUID per event; this and the arrays below have one length
+types:           event types
+schema_versions: versions of the types'' schemas
+data:            event data, as JSON text
+metadata:        metadata, as JSON text
+tags:            tags, each as the text of a text[], or null for none at all
+key:             makes the append idempotent: of all appends with one key, one is carried out
+patient:         whether to wait for another writer of the stream, or of the key
+returns:         outcome: appended;
+                   conflict: the stream is not as expected, nothing was written;
+                   replayed: done before, under the same key or with the same event ids at the
+                     same version, nothing was written;
+                   key reused: the key belongs to another append, nothing was written;
+                   busy: not patient, and another writer is at it, nothing was written;
+                 version: the stream''s version after the call; the actual one on a conflict; that
+                 after the first append on a replay; null when busy or the key was reused;
+                 incarnation and transaction_id: the transaction that appended, for a token
+raises:          22P02, 22P05 a value is not valid; 23505 on events_stream_id_version_key when a
+                 transaction of isolation repeatable read lost a race
+locks:           the key, the tags (see lock_tags), then the stream, until the end of the transaction (see stream_lock_key)';
+comment on function tidemark.append_streams(pg_catalog.text[],pg_catalog.text[],integer[],pg_catalog.text[],integer[],pg_catalog.uuid[],pg_catalog.text[],smallint[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text) is 'Appends events to many streams, all or none, in one statement of the caller''s transaction.
+
+stream_ids:       the streams, each once
+expected:         per stream: any, absent, present, or the exact version that the writer saw
+event_streams:    per event: which stream it is for, counted from 1
+event_stream_ids: per event: the same stream''s id; given, because picking the n-th of many texts
+                  walks over all before it
+event_offsets:    per event: 1 for the first of its stream in this call, 2 for the second …
+event_ids, types, schema_versions, data, metadata, tags: as in append_stream, for all events
+key:              makes the whole append idempotent, as in append_stream
+returns:          outcome: appended, conflict, replayed or key reused, as in append_stream;
+                  conflicts: per stream, whether its expectation failed; if any did, nothing was
+                  written; versions: per stream, the version after the call, the actual one on a
+                  conflict; incarnation and transaction_id: the transaction, for a token
+raises:           as append_stream; 23505 when a stream is named twice
+locks:            the key, the tags (see lock_tags), then each stream until the end of the transaction, in the order of the
+                  lock keys, so that two calls cannot wait for each other; above 256 streams the
+                  whole log instead, because the server''s lock table is small';
+comment on function tidemark.begin_incarnation(bigint,bigint) is 'Begins a new incarnation: the log has moved to another cluster, where transaction ids begin anew
+and mean nothing beside the old ones. Drops the trust in the old cluster''s slot.
+
+generation:        the generation that ends
+system_identifier: the cluster that the log is in now
+raises:            TM007 another leader has taken over
+locks:             the event log exclusively, for a moment, to change a column default';
+comment on function tidemark.choose_index(integer,pg_catalog.text[],pg_catalog.text,pg_catalog.text[],pg_catalog.text,timestamp with time zone,timestamp with time zone) is 'Chooses the index by which a filtered read of the log finds its events: the first that holds few
+entries for its condition. Counts no further than that.
+
+max_entries:    how many entries are few
+types, category, tags, correlation_id, recorded_from, recorded_to: see event_matches
+returns:        correlation, tag, category, type or time; period when there are more events of that time,
+                but not so many that it is not worth while to look where they begin and end in the
+                log; null when there is none: read the log';
+comment on function tidemark.choose_tag(pg_catalog.text[],integer) is 'Chooses, of the tags that events are all to have, the one that the fewest have.
+
+tags:        the tags
+max_entries: events of a tag that are counted at most
+returns:     the tag; null when more events than that have each of them, or there is none';
 comment on table tidemark.commits is 'The ledger: one row per sequenced transaction, in commit order. Gives each event its position.';
 comment on column tidemark.commits."position" is 'Position of the commit''s last event. The commit covers position - event_count + 1 to position.';
 comment on column tidemark.commits.committed_at is 'When the transaction committed; when it was sequenced, if that came from the table.';
@@ -312,6 +804,41 @@ comment on column tidemark.commits.event_count is 'Number of events in the trans
 comment on column tidemark.commits.incarnation is 'Which cluster the transaction id belongs to.';
 comment on column tidemark.commits.lsn is 'End of the commit record in the WAL. Null when sequenced from the table.';
 comment on column tidemark.commits.transaction_id is 'The transaction. Its events are ordered by insert_id.';
+comment on function tidemark.condition_holds(pg_catalog.jsonb,pg_catalog.text,pg_catalog.text[],pg_catalog.text) is 'Tells whether no event matches a query that a reader has not seen, and keeps it so until the end of
+the transaction. Events of this transaction count as seen.
+
+query:   see read_query
+after:   the reader''s snapshot, as read_query''s caller got it, <incarnation>/<pg_snapshot>; null: no
+         event may match
+tags:    tags of the events that are to be appended, as in lock_tags
+key:     the key of the append, or null: a retry of an append under a key is let through, because it
+         finds its own events, and is told by the key
+returns: whether the condition holds
+raises:  TM005 the query or the snapshot is not valid
+locks:   the log, alone when an item has no tags; the key; one tag of each item, alone, and the tags
+         of the events, shared, in the order of the lock keys';
+comment on function tidemark.count_recorded(timestamp with time zone,timestamp with time zone,bigint) is 'Counts the events of a time, no further than is asked for.
+
+recorded_from, recorded_to: see event_matches
+max_count:                  where to stop
+returns:                    how many there are, at most max_count';
+comment on type tidemark.event_key is 'Names an event within the log: its primary key.';
+comment on function tidemark.event_matches(pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text[],timestamp with time zone,pg_catalog.text[],pg_catalog.text,pg_catalog.text[],pg_catalog.text,timestamp with time zone,timestamp with time zone) is 'Tells whether an event is one of those that a filtered read of the log wants. A condition that is
+null wants all. Written so that the planner takes it apart.
+
+type, stream_id, metadata, tags, recorded_at: the event''s
+types:          its type is one of them
+category:       its stream id begins with this and a hyphen
+all_tags:       it has all of them
+correlation_id: its metadata has this correlationId
+recorded_from:  it was recorded then or later
+recorded_to:    it was recorded before
+returns:        whether all of that is so';
+comment on table tidemark.event_tags is 'Which events have which tag: one row for each tag of an event. Filled with the events.';
+comment on column tidemark.event_tags.incarnation is 'The event''s, as in tidemark.events.';
+comment on column tidemark.event_tags.insert_id is 'The event''s, as in tidemark.events.';
+comment on column tidemark.event_tags.tag is 'A tag of the event.';
+comment on column tidemark.event_tags.transaction_id is 'The event''s, as in tidemark.events. Tells what a reader with a snapshot has not seen.';
 comment on table tidemark.events is 'Append-only log of events in insert order. Read it in commit order through tidemark.log.';
 comment on column tidemark.events.data is 'What happened.';
 comment on column tidemark.events.event_id is 'Identity of the event, a UUID of version 7 by habit.';
@@ -325,6 +852,78 @@ comment on column tidemark.events.tags is 'Labels for consistency conditions and
 comment on column tidemark.events.transaction_id is 'Transaction that appended the event.';
 comment on column tidemark.events.type is 'Event type, past tense, such as order.placed.';
 comment on column tidemark.events.version is 'Place in the stream: 1, 2, 3 … without a hole.';
+comment on function tidemark.expectation_holds(pg_catalog.text,bigint) is 'Tells whether a stream at a version is as its writer expects.
+
+expected: any, absent, present, or a version as digits
+actual:   version of the stream, 0 when it is empty
+returns:  whether the expectation holds
+raises:   22P02 when expected is none of these';
+comment on function tidemark.find_append(pg_catalog.text,pg_catalog.bytea) is 'Finds what an append under a key has done before.
+
+key:         the key
+fingerprint: of the append at hand, see append_fingerprint
+returns:     no row when the key is new; else outcome: replayed, or key reused when the key belongs
+             to another append, and then the rest is null;
+             versions, incarnation, transaction_id: what the append gave';
+comment on function tidemark.find_by_index(pg_catalog.text,integer,pg_catalog.text[],pg_catalog.text,pg_catalog.text[],pg_catalog.text,timestamp with time zone,timestamp with time zone) is 'Finds the events that match by the one condition that an index is for, in no order, sequenced or not.
+
+index_name: what choose_index returned for max_entries
+types, category, tags, correlation_id, recorded_from, recorded_to: see event_matches
+returns:    the primary keys of the events';
+comment on function tidemark.find_by_query_item(pg_catalog.jsonb,pg_catalog.pg_snapshot) is 'Finds the events that match one item of a query.
+
+item:    {types?, tags?}, see read_query
+after:   only those that this snapshot does not see, and of this incarnation; null for all
+returns: keys of the events';
+comment on function tidemark.find_event(pg_catalog.uuid) is 'Finds an event by its id. Of two with one id, which nothing forbids, the one inserted first.
+
+Reads the ranges of the table that ids of this time lie in; for ids that do not begin with the
+time it may read all of it.
+
+event_id: the id
+returns:  one row, or none';
+comment on function tidemark.find_events(pg_catalog.text,pg_catalog.text,pg_catalog.uuid[]) is 'Finds events that an append at an exact version would write, by their ids: a retry of an append that
+was carried out, though its answer was lost.
+
+stream_id: the stream
+expected:  the version that the writer saw, or absent; with any other no retry can be told
+event_ids: ids of the events, in order
+returns:   no row unless exactly these events follow that version; else the version of the last
+           one, and their incarnation and transaction_id';
+comment on function tidemark.find_period(timestamp with time zone,timestamp with time zone) is 'Finds the part of the log that holds all events of a time. Times are no order of the log, but
+transaction ids of such events are known to lie in a range, and so are the commits of that range.
+
+recorded_from, recorded_to: see event_matches
+returns:                    position before the part, and that of its end; nulls when there is none';
+comment on function tidemark.guard_events() is 'Checks what one statement inserted into the event log, whichever way it came in: versions follow
+the ones before, in insert order and without a hole, and rows carry the ids of this transaction.
+
+Looks once per stream, not once per row: versions are unique, so a stream''s new rows are in order
+and without a hole when version minus rank is the same for all and the version before exists.
+
+Also writes the tags of the events into tidemark.event_tags, with the owner''s rights, because who
+appends need not be allowed to.
+
+returns: null (statement trigger)
+locks:   the tags, shared, until the end of the transaction
+raises:  TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction''s';
+comment on function tidemark.hash_events(bigint,bigint,bigint) is 'Hashes the events of a range of positions, each by itself. The canonical form that is hashed is
+described in docs/integrity.md; `tidemark verify` has a statement of its own for it, because it
+trusts no function of the log''s schema.
+
+after:           position after which the range begins
+upto:            position where it ends
+after_insert_id: insert_id of the event at position after, so that a commit which began before it
+                 need not be counted from its start; null when not known
+returns:         position, insert_id and hash of each event, in no order. An event that the ledger
+                 does not promise has a position like another''s; one that is missing leaves none';
+comment on function tidemark.lock_tags(pg_catalog.text[],boolean) is 'Takes the locks of the tags of events that are to be appended. In the order of the lock keys, so
+that two appends cannot wait for each other.
+
+tags:    per event: its tags as the text of a text[], or null
+patient: whether to wait for who appends under a condition on one of them
+returns: whether all are held; some may be when not
+locks:   the tags, shared';
 comment on view tidemark.log is 'Events in their one order. Order by position; filter on position for a range.';
 comment on type tidemark.log_row is 'What tidemark.read_log returns: an event with its position, or the end of a run.';
 comment on table tidemark.projections is 'Versions of each projection. One of them is live: its tables are what the views show.';
@@ -336,6 +935,157 @@ comment on column tidemark.projections.schema_name is 'Schema that holds the tab
 comment on column tidemark.projections.state is 'building (catching up), ready (caught up), live (shown), standby (was live, follows), retired.';
 comment on column tidemark.projections.version is 'Version, as its definition says.';
 comment on column tidemark.projections.view_schema is 'Schema that holds the views on the live version.';
+comment on function tidemark.publication_fingerprint(pg_catalog.text) is 'Identifies a publication as it stands: any change of it, even one that was undone, changes this.
+What was appended while it published less is in the WAL but not in the stream, so a slot is
+trusted only while the publication is the one it was made with.
+
+publication: its name
+returns:     the row versions that make it up; null when it does not exist';
+comment on function tidemark.raise_log_inconsistent(bigint,bigint,bigint) is 'Stops a reader that found another number of events than the ledger promises. Nothing may be
+skipped and nothing made up, so there is no way on but to find out what happened.
+
+position: end of the run of positions in question
+promised: events that the ledger promises for the run
+held:     events that the table holds
+returns:  never
+raises:   TM006';
+comment on function tidemark.read_causes(pg_catalog.uuid,integer) is 'Follows metadata.causationId from an event back to its root: to where it names no event of the log.
+
+event_id:   the event
+max_events: events to return at most
+returns:    the event and its causes, the root last; no row when there is no such event';
+comment on function tidemark.read_commit_part(tidemark.commits,bigint,integer,pg_catalog.text[],bigint) is 'Reads part of one large commit. See read_log, whose parameters and result these are.
+
+commit: the commit that covers the position after read_commit_part.after';
+comment on function tidemark.read_effects(pg_catalog.uuid,integer) is 'Follows metadata.causationId from an event to all that it caused, directly or not, among the events
+of its correlation: those with the same metadata.correlationId, or with the event''s own id there
+when it has none.
+
+event_id:   the event
+max_events: events to return at most; those caused more directly come in first
+returns:    the event and its effects in the order of the log; no row when there is no such event';
+comment on function tidemark.read_found(pg_catalog.text,bigint,integer,integer,pg_catalog.text[],pg_catalog.text,pg_catalog.text[],pg_catalog.text,timestamp with time zone,timestamp with time zone,bigint) is 'Reads a page of the log through an index. See read_matching, whose parameters and result these are.
+
+Brings what it finds into the order of the log, by a look-up in the ledger for each event. Not by a
+join of the planner''s choice: that may be of the whole ledger.
+
+index_name: what choose_index returned for max_entries';
+comment on function tidemark.read_keys(tidemark.event_key[]) is 'Reads events by their keys.
+
+Positions are counted from the event before among the given ones, so that a commit of any size is
+gone through once, in its index.
+
+keys:    the events
+returns: the events in the order of the log; those that are not sequenced yet come last, by
+         insert_id, and have no position';
+comment on function tidemark.read_log(bigint,integer,pg_catalog.text[],bigint) is 'Reads the log in its one order: a run of events after a position, then one row that ends the run.
+
+A run holds whole commits, so that a reader never applies half a commit, except where one commit
+alone is larger than max_events; that one is read in parts.
+
+after:           position after which to read
+max_events:      how many positions the run covers at most
+types:           event types to return, null for all; positions are those of the whole log
+after_insert_id: within a commit read in parts: insert_id of the row that ended the part before,
+                 so that the rows before it need not be counted again; null when not known
+returns:         events, ascending by position; then a row with a null stream_id whose position
+                 is the end of the run (equal to after when there is nothing to read) and whose
+                 insert_id is the after_insert_id for the next call
+raises:          TM006 the table and the ledger disagree';
+comment on function tidemark.read_matching(bigint,integer,integer,integer,pg_catalog.text[],pg_catalog.text,pg_catalog.text[],pg_catalog.text,timestamp with time zone,timestamp with time zone,bigint) is 'Reads the sequenced events that match, in the order of the log: a page of them after a position,
+then one row that ends the page.
+
+Goes through an index when one holds few entries for a condition, else through the log. One call
+does a bounded piece of work, so that a page may hold fewer events although more follow.
+
+after:           position after which to read
+max_events:      events of the page at most, 1 or more
+max_entries:     index entries to bring in order at most; with 0 an index only tells that there is
+                 nothing
+max_positions:   positions to go through at most where no index is used, 1 or more
+types, category, tags, correlation_id, recorded_from, recorded_to: see event_matches
+after_insert_id: insert_id of the row that ended the page before; null when not known
+returns:         events, ascending by position; then a row with a null stream_id: all up to its
+                 position has been read, its insert_id is the after_insert_id for the next call, and
+                 its type the index that was used, null for the log
+raises:          TM006 the table and the ledger disagree';
+comment on function tidemark.read_query(pg_catalog.jsonb) is 'Reads the events that match a query, as this statement''s snapshot has them, sequenced or not.
+
+query:   array of items {types?, tags?}: an event matches an item when its type is one of the types,
+         if given, and it has all of the tags; it matches the query when it matches an item. An
+         item without tags goes through all events of its types
+returns: the events: sequenced ones by position, then the others in insert order';
+comment on function tidemark.refuse_change() is 'Refuses update, delete and truncate of an append-only table, for its owner too.
+
+returns: never
+raises:  TM001 the table is append-only';
+comment on function tidemark.save_snapshot(pg_catalog.text,pg_catalog.text,pg_catalog.text,bigint,pg_catalog.uuid,pg_catalog.text) is 'Keeps a decider''s state. Does nothing when the stream has no such event, or a newer state is kept.
+
+stream_id:       the stream
+decider:         name of the decider
+definition_hash: of the code that made the state
+version:         version of the stream after which the state was taken
+event_id:        the event of that version; a state of events that were never committed, or of a
+                 log that was restored to before them, is not kept
+state:           the state, as JSON text
+returns:         nothing
+raises:          22P02 the state is not JSON
+locks:           the rows of the stream in snapshots';
+comment on function tidemark.seal_events(integer) is 'Seals the next run of sequenced events: continues the hash chain by their hashes and writes one
+row with where it has come to. What the chain is at a position depends on the log alone, not on
+how it was divided into runs, so that a seal that was lost with a crash is written again the same.
+
+max_events: how many events the run covers at most; 10,000 if it is more
+returns:    sealed: events of the run, 0 when there are none; null when another session is sealing;
+            last_position: position of the last seal now; null when another session is sealing
+raises:     TM006 the table and the ledger disagree: nothing was written
+            23505 on seals_previous_hash_key: the chain would fork
+locks:      the row of seal_head, until the end of the transaction; nothing else waits for it';
+comment on table tidemark.seal_head is 'One row: the last seal. Who seals locks it, so that the chain cannot fork.';
+comment on column tidemark.seal_head."position" is 'Position of the last seal.';
+comment on column tidemark.seal_head.hash is 'Hash of the last seal.';
+comment on column tidemark.seal_head.insert_id is 'insert_id of the last sealed event, so that a large commit need not be counted from its start.';
+comment on column tidemark.seal_head.singleton is 'Always true: there is one row.';
+comment on table tidemark.seals is 'The hash chain over all events in the order of their positions, one row per run of events.';
+comment on column tidemark.seals."position" is 'Position of the run''s last event. The row at 0 begins the chain.';
+comment on column tidemark.seals.digests is 'First 8 bytes of the SHA-256 of each event, one after the other: to name the one that changed.';
+comment on column tidemark.seals.event_count is 'Number of events in the run. It covers position - event_count + 1 to position.';
+comment on column tidemark.seals.hash is 'The chain''s hash at the position. At 0 it is random: the identity of the log.';
+comment on column tidemark.seals.previous_hash is 'Hash of the seal before. Null at position 0.';
+comment on column tidemark.seals.sealed_at is 'Server''s clock when the run was sealed. For people: the chain does not cover it.';
+comment on function tidemark.sequence_commits(bigint,bigint,smallint[],pg_catalog.xid8[],integer[],pg_catalog.pg_lsn[],timestamp with time zone[],pg_catalog.xid8,pg_catalog.text,pg_catalog.text) is 'Writes a run of commits into the ledger, in the order in which the WAL delivered them. Only the
+commits that a plain snapshot sees are written, and of those only the ones before the first that
+it does not see yet: the WAL can deliver a commit before it is visible, while a synchronous
+standby lags, and nobody may see a position without its events.
+
+generation:      the leader''s generation
+after:           position that the leader believes to be the last
+incarnations, transaction_ids, event_counts, lsns, committed_at: one element per commit; lsns are
+                 the ends of the commit records, ascending
+low_xid:         new value of sequencer.low_xid, null to leave it
+channel:         where to announce the new position; null for silence
+publication:     the publication that the commits came through; null when they came otherwise
+returns:         sequenced: how many commits were written; last_position: the last one now
+raises:          TM007 another leader has taken over: nothing was written
+                 TM008 the publication has changed since the slot was made: nothing was written
+                 23505 on commits_transaction_key: the commit is in the ledger already
+locks:           the sequencer row, until the end of the transaction';
+comment on function tidemark.sequence_from_table(bigint,pg_catalog.text,pg_catalog.pg_snapshot,pg_catalog.pg_lsn,pg_catalog.text,pg_catalog.text) is 'Begins a new generation of the sequencer on a new slot, and continues the ledger exactly from the
+table: commits that the slot''s snapshot sees and the ledger does not have are written now, in the
+order of their last insert_id; all others follow in the slot''s stream.
+
+Insert ids of one window respect causality: who saw a commit drew a later one. So each stream''s
+versions, and whatever followed from what, keep their order.
+
+generation: the generation that ends
+slot_name:  the new slot
+snapshot:   the snapshot exported with it; everything it sees must be visible by now
+lsn:        the slot''s consistent point: the stream begins there
+channel:    where to announce the new position; null for silence
+publication: fingerprint of the publication, taken before the slot was made
+returns:    sequenced: how many commits were written; last_position: the last one now
+raises:     TM007 another leader has taken over: nothing was written
+locks:      the sequencer row, until the end of the transaction';
 comment on table tidemark.sequencer is 'One row: how far the ledger is written and by which slot.';
 comment on column tidemark.sequencer."position" is 'Last position in the ledger.';
 comment on column tidemark.sequencer.generation is 'Raised by each leader that begins. Writes of an older one are refused.';
@@ -348,10 +1098,41 @@ comment on column tidemark.sequencer.publication is 'Fingerprint of the publicat
 comment on column tidemark.sequencer.singleton is 'Always true: there is one row.';
 comment on column tidemark.sequencer.slot_name is 'The only replication slot that is trusted.';
 comment on column tidemark.sequencer.system_identifier is 'The cluster that the current incarnation belongs to.';
+comment on function tidemark.snapshot_is_visible(pg_catalog.pg_snapshot) is 'Tells whether a plain snapshot taken now sees every transaction that the given one sees. A slot''s
+snapshot can be ahead: it knows commits that still wait for a synchronous standby.
+
+snapshot: the snapshot of a new slot
+returns:  whether nothing is missing yet';
+comment on table tidemark.snapshots is 'States of deciders at a version of their stream. A cache: any row may be deleted.';
+comment on column tidemark.snapshots.decider is 'Name of the decider.';
+comment on column tidemark.snapshots.definition_hash is 'Hash of the decider''s version, event types and initial state. Code of another hash ignores the row.';
+comment on column tidemark.snapshots.event_id is 'The event of that version. If the stream has another one there, the row is ignored.';
+comment on column tidemark.snapshots.state is 'The state, as the decider encodes it.';
+comment on column tidemark.snapshots.stream_id is 'The stream.';
+comment on column tidemark.snapshots.taken_at is 'When it was taken, by the server''s clock.';
+comment on column tidemark.snapshots.version is 'Version of the stream after which the state was taken.';
 comment on table tidemark.sql_objects is 'Functions, triggers and views as installed, with the hash of their text.';
 comment on column tidemark.sql_objects.hash is 'SHA-256 of its text, in hexadecimal.';
 comment on column tidemark.sql_objects.installed_at is 'When this text was applied.';
 comment on column tidemark.sql_objects.name is 'Path of the object''s file.';
+comment on function tidemark.stream_lock_key(pg_catalog.text) is 'Gives the advisory lock on which writers of one stream take turns. Two streams may share a key:
+then their writers wait for each other, which costs time and never correctness.
+
+stream_id: the stream
+returns:   key of the lock; differs between logs in one database';
+comment on function tidemark.stream_version_at_position(pg_catalog.text,bigint) is 'Finds the version that a stream had at a position of the log: that of its last event at or before
+it. Halves the stream, so that it costs some twenty look-ups in a stream of a million events.
+
+stream_id: the stream
+up_to:     a position of the log; events that are not sequenced yet come after every position
+returns:   the version, 0 when the stream has no event up to there';
+comment on function tidemark.stream_version_at_time(pg_catalog.text,timestamp with time zone) is 'Finds the version that a stream had at a time: that of the event before the first one which was
+recorded later. Reads the stream up to there.
+
+stream_id: the stream
+at:        a time; an event counts if it was recorded within the millisecond that begins there,
+           because languages whose clocks have milliseconds read its time as that
+returns:   the version, 0 when the stream had no event yet';
 comment on view tidemark.streams is 'Streams with their versions. Reads the whole log unless stream_id is given.';
 comment on table tidemark.subscriptions is 'Named, ordered deliveries of the log, each with its checkpoint.';
 comment on column tidemark.subscriptions."position" is 'Checkpoint: everything up to this position has been applied.';
@@ -362,5 +1143,17 @@ comment on column tidemark.subscriptions.owner is 'Process that last applied a c
 comment on column tidemark.subscriptions.state is 'active, or failed: a handler threw on each attempt and the subscription stands still.';
 comment on column tidemark.subscriptions.updated_at is 'When it last moved or failed.';
 comment on column tidemark.subscriptions.version is 'Version of the projection; 1 for other kinds.';
+comment on function tidemark.tag_lock_key(pg_catalog.text) is 'Gives the advisory lock of a tag. Who appends an event with the tag holds it shared, who appends
+under a condition on the tag holds it alone, until the end of the transaction: so a condition never
+misses an event that is on its way. Two tags may share a key, which costs time and never correctness.
+
+tag:     the tag
+returns: key of the lock; differs between logs in one database';
+comment on function tidemark.take_lead(bigint) is 'Begins a new generation of the sequencer on the slot that it trusts already, so that writes of the
+leader before, should it still run, are refused.
+
+generation: the generation that ends
+returns:    the sequencer row
+raises:     TM007 another leader has taken over';
 
 create publication tidemark_log for table tidemark.events (incarnation, transaction_id) insert;

@@ -6,15 +6,27 @@
 -- stream_id: the stream
 -- expected:  any, absent, present, or the exact version that the writer saw, as text
 -- events:    array of {type, data, schemaVersion?, id?, metadata?, tags?}, at least one
--- returns:   version: the stream's version after the call; token: names the transaction to waitFor
--- raises:    TM004 the stream is not as expected; TM005 an argument is not valid
--- locks:     the stream, until the end of the transaction
+-- key:       makes the append idempotent: of all appends with one key, one is carried out, and the
+--            others get its result
+-- condition: {"query": […], "after": "…"}: append only if no event matches the query (see read_query)
+--            but those that a reader has seen; after is that reader's
+--            (select incarnation from tidemark.sequencer) || '/' || pg_current_snapshot(), taken in the
+--            statement that read; without it no event may match
+-- returns:   version: the stream's version after the call; token: names the transaction to waitFor;
+--            replayed: whether it had been carried out before
+-- raises:    TM004 the stream is not as expected; TM005 an argument is not valid; TM009 the key belongs
+--            to an append of other events; TM010 the condition does not hold
+-- locks:     the key, those of the condition (see condition_holds), then the stream, until the end of
+--            the transaction
 create or replace function tidemark.append(
   stream_id text,
   expected text,
   events jsonb,
+  key text default null,
+  condition jsonb default null,
   out version bigint,
-  out token text
+  out token text,
+  out replayed boolean
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -57,6 +69,22 @@ begin
       using errcode = 'TM005';
   end if;
 
+  if append.condition is not null
+    and not tidemark.condition_holds(
+      append.condition -> 'query',
+      append.condition ->> 'after',
+      array(
+        select array(select jsonb_array_elements_text(n.event -> 'tags'))::text
+        from jsonb_array_elements(append.events) as n (event)
+        where n.event -> 'tags' is not null
+      ),
+      append.key
+    )
+  then
+    raise exception 'events match the condition''s query which its reader has not seen'
+      using errcode = 'TM010', hint = 'Read again and decide anew.';
+  end if;
+
   select r.*
   into v_result
   from (
@@ -84,10 +112,14 @@ begin
     a.schema_versions,
     a.data,
     a.metadata,
-    a.tags
+    a.tags,
+    append.key
   ) as r;
 
-  if v_result.conflict then
+  if v_result.outcome = 'key reused' then
+    raise exception 'the key "%" belongs to an append of other events', append.key
+      using errcode = 'TM009', hint = 'Use one key for one append.';
+  elsif v_result.outcome = 'conflict' then
     raise exception 'stream "%" is at version %, expected %',
       append.stream_id, v_result.version, append.expected
       using
@@ -96,6 +128,7 @@ begin
         hint = 'Read the stream again and decide anew.';
   end if;
   append.version := v_result.version;
+  append.replayed := v_result.outcome = 'replayed';
   append.token := v_result.incarnation || '.' || v_result.transaction_id;
 end
 $$;

@@ -7,13 +7,15 @@
 --                   walks over all before it
 -- event_offsets:    per event: 1 for the first of its stream in this call, 2 for the second …
 -- event_ids, types, schema_versions, data, metadata, tags: as in append_stream, for all events
--- returns:          conflicts: per stream, whether its expectation failed; if any did, nothing was
---                   written; versions: per stream, the version before the call;
---                   incarnation and transaction_id: the transaction, for a token
+-- key:              makes the whole append idempotent, as in append_stream
+-- returns:          outcome: appended, conflict, replayed or key reused, as in append_stream;
+--                   conflicts: per stream, whether its expectation failed; if any did, nothing was
+--                   written; versions: per stream, the version after the call, the actual one on a
+--                   conflict; incarnation and transaction_id: the transaction, for a token
 -- raises:           as append_stream; 23505 when a stream is named twice
--- locks:            each stream until the end of the transaction, in the order of the lock keys, so
---                   that two calls cannot wait for each other; above 256 streams the whole log
---                   instead, because the server's lock table is small
+-- locks:            the key, the tags (see lock_tags), then each stream until the end of the transaction, in the order of the
+--                   lock keys, so that two calls cannot wait for each other; above 256 streams the
+--                   whole log instead, because the server's lock table is small
 create or replace function tidemark.append_streams(
   stream_ids text[],
   expected text[],
@@ -26,6 +28,8 @@ create or replace function tidemark.append_streams(
   data text[],
   metadata text[],
   tags text[] default null,
+  key text default null,
+  out outcome text,
   out conflicts boolean[],
   out versions bigint[],
   out incarnation smallint,
@@ -34,17 +38,43 @@ create or replace function tidemark.append_streams(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_fingerprint bytea;
+  v_found record;
 begin
   if cardinality(append_streams.stream_ids) > 256 then
-    perform pg_advisory_xact_lock('tidemark.events'::regclass::oid::bigint);
+    perform
+      pg_advisory_xact_lock('tidemark.events'::regclass::oid::bigint),
+      pg_advisory_xact_lock(tidemark.append_key_lock(append_streams.key)),
+      tidemark.lock_tags(append_streams.tags, true);
   else
-    perform pg_advisory_xact_lock_shared('tidemark.events'::regclass::oid::bigint);
-    perform pg_advisory_xact_lock(k.key)
+    perform
+      pg_advisory_xact_lock_shared('tidemark.events'::regclass::oid::bigint),
+      pg_advisory_xact_lock(tidemark.append_key_lock(append_streams.key)),
+      tidemark.lock_tags(append_streams.tags, true);
+    perform pg_advisory_xact_lock(k.lock_key)
     from (
-      select distinct tidemark.stream_lock_key(s.id) as key
+      select distinct tidemark.stream_lock_key(s.id) as lock_key
       from unnest(append_streams.stream_ids) as s (id)
-      order by key
+      order by lock_key
     ) as k;
+  end if;
+
+  if append_streams.key is not null then
+    v_fingerprint := tidemark.append_fingerprint(
+      append_streams.event_stream_ids,
+      append_streams.types,
+      append_streams.schema_versions,
+      append_streams.data,
+      append_streams.tags
+    );
+    select f.outcome, f.versions, f.incarnation, f.transaction_id
+    into append_streams.outcome, append_streams.versions, append_streams.incarnation,
+      append_streams.transaction_id
+    from tidemark.find_append(append_streams.key, v_fingerprint) as f;
+    if found then
+      return;
+    end if;
   end if;
 
   -- A statement of its own, so that its snapshot is taken after the locks were granted.
@@ -70,6 +100,36 @@ begin
     order by s.ordinality
   );
   if true = any (append_streams.conflicts) then
+    append_streams.outcome := 'conflict';
+    select f.versions, f.incarnation, f.transaction_id
+    into v_found
+    from (
+      select
+        array_agg(r.version order by s.ordinality) as versions,
+        min(r.incarnation) as incarnation,
+        min(r.transaction_id::text)::xid8 as transaction_id
+      from unnest(append_streams.stream_ids, append_streams.expected)
+        with ordinality as s (id, expected, ordinality)
+      left join lateral tidemark.find_events(
+        s.id,
+        s.expected,
+        (
+          select array_agg(n.event_id order by n.offset_in_stream)
+          from unnest(
+            append_streams.event_streams, append_streams.event_offsets, append_streams.event_ids
+          ) as n (stream, offset_in_stream, event_id)
+          where n.stream = s.ordinality
+        )
+      ) as r on true
+      having bool_and(r.version is not null)
+        and min(r.transaction_id::text) = max(r.transaction_id::text)
+    ) as f;
+    if found then
+      append_streams.outcome := 'replayed';
+      append_streams.versions := v_found.versions;
+      append_streams.incarnation := v_found.incarnation;
+      append_streams.transaction_id := v_found.transaction_id;
+    end if;
     return;
   end if;
 
@@ -99,9 +159,30 @@ begin
     stream, stream_id, offset_in_stream, event_id, type, schema_version, data, metadata, tags
   );
 
+  append_streams.outcome := 'appended';
+  append_streams.versions := array(
+    select append_streams.versions[s.ordinality] + coalesce(n.events, 0)
+    from unnest(append_streams.stream_ids) with ordinality as s (id, ordinality)
+    left join (
+      select n.stream, count(*) as events
+      from unnest(append_streams.event_streams) as n (stream)
+      group by n.stream
+    ) as n on n.stream = s.ordinality
+    order by s.ordinality
+  );
   append_streams.transaction_id := pg_current_xact_id();
   select q.incarnation
   into append_streams.incarnation
   from tidemark.sequencer as q;
+
+  if append_streams.key is not null then
+    insert into tidemark.append_keys as k (key, fingerprint, versions, incarnation)
+    values (
+      append_streams.key,
+      v_fingerprint,
+      append_streams.versions,
+      append_streams.incarnation
+    );
+  end if;
 end
 $$;

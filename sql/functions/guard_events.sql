@@ -4,10 +4,15 @@
 -- Looks once per stream, not once per row: versions are unique, so a stream's new rows are in order
 -- and without a hole when version minus rank is the same for all and the version before exists.
 --
+-- Also writes the tags of the events into tidemark.event_tags, with the owner's rights, because who
+-- appends need not be allowed to.
+--
 -- returns: null (statement trigger)
+-- locks:   the tags, shared, until the end of the transaction
 -- raises:  TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction's
 create or replace function tidemark.guard_events() returns trigger
 language plpgsql
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -58,6 +63,17 @@ begin
   elsif v_fault.stream_id is not null then
     raise exception 'versions of stream "%" would have a hole', v_fault.stream_id
       using errcode = 'TM002', hint = 'Append through tidemark.append.';
+  end if;
+
+  if exists (select from inserted as e where e.tags <> '{}') then
+    -- Held already, unless the rows were inserted past the append functions.
+    perform tidemark.lock_tags(array_agg(e.tags::text), true)
+    from inserted as e;
+    insert into tidemark.event_tags as t (tag, incarnation, transaction_id, insert_id)
+    select distinct u.tag, e.incarnation, e.transaction_id, e.insert_id
+    from inserted as e
+    cross join unnest(e.tags) as u (tag)
+    where u.tag is not null;
   end if;
   return null;
 end

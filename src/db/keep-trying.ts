@@ -26,6 +26,7 @@ export async function keepTrying(
   options: KeepTryingOptions,
 ): Promise<void> {
   const { signal, logger } = options
+  const isNews = newsOnly()
   while (!signal.aborted) {
     await pRetry(() => untilUnhealthy(task, options), {
       signal,
@@ -34,12 +35,29 @@ export async function keepTrying(
       maxTimeout: options.maxDelayMs ?? defaults.maxDelayMs,
       randomize: true,
       onFailedAttempt: ({ error, attemptNumber }) => {
-        logger.warn({ task: options.task, attempt: attemptNumber, err: error }, error.message)
+        const fields = { task: options.task, attempt: attemptNumber, err: error }
+        if (isNews(error.message)) logger.warn(fields, error.message)
+        else logger.debug(fields, error.message)
       },
     }).catch((error: unknown) => {
       if (!signal.aborted) logger.error({ task: options.task, err: error }, String(error))
     })
     await pause((options.minDelayMs ?? defaults.minDelayMs) * (0.5 + Math.random()), signal)
+  }
+}
+
+const reminderMs = 60_000
+
+/** Tells whether to report a failure: one that was not the last one, or that has gone on for long. */
+function newsOnly(): (message: string) => boolean {
+  let last = ''
+  let reportedAt = 0
+  return (message) => {
+    const now = performance.now()
+    if (message === last && now - reportedAt < reminderMs) return false
+    last = message
+    reportedAt = now
+    return true
   }
 }
 

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { parse } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defaultSchema } from './log-names.ts'
+import { quoteIdent } from './quote-ident.ts'
 
 /** The current text of one function, trigger or view. */
 export interface SqlObject {
@@ -26,8 +28,18 @@ export async function readSqlObjects(schema: string): Promise<readonly SqlObject
 }
 
 async function readSqlObject(name: string, schema: string): Promise<SqlObject> {
-  const text = forSchema(await readFile(new URL(name, sqlDirectory), 'utf8'), schema)
+  const source = forSchema(await readFile(new URL(name, sqlDirectory), 'utf8'), schema)
+  const text = `${source}\n${commentStatement(name, source, schema)}`
   return { name, text, hash: createHash('sha256').update(text).digest('hex') }
+}
+
+/** Makes what stands at the head of a function's file the comment that psql shows on it. */
+function commentStatement(name: string, source: string, schema: string): string {
+  const { dir, name: object } = parse(name)
+  if (dir !== 'functions') return ''
+  const end = source.search(/^(?!--)/m)
+  const comment = source.slice(0, end).replaceAll(/^-- ?/gm, '').trim()
+  return `comment on function ${schema}.${quoteIdent(object)} is '${comment.replaceAll("'", "''")}';`
 }
 
 /** Rewrites SQL that is written for the default schema. */

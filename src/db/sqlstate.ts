@@ -8,6 +8,8 @@ export const sqlstate = {
   logInconsistent: 'TM006',
   sequencerSuperseded: 'TM007',
   publicationChanged: 'TM008',
+  appendKeyReused: 'TM009',
+  conditionFailed: 'TM010',
 
   uniqueViolation: '23505',
   invalidTextRepresentation: '22P02',

@@ -45,6 +45,13 @@ describe('a task that is kept trying', () => {
     expect(logged).toMatchObject([{ task: 'test', attempt: 1 }, {}, {}, { attempt: 4 }])
   })
 
+  test('is not reported again and again while it fails in the same way', async () => {
+    const { logged } = await tryTimes(7, async (attempt) => {
+      throw new Error(attempt < 5 ? 'no server' : 'another reason')
+    })
+    expect(logged.map(({ message }) => message)).toEqual(['no server', 'another reason'])
+  })
+
   test('runs again when it ends by itself', async () => {
     expect((await tryTimes(3, async () => {})).attempts).toBe(3)
   })

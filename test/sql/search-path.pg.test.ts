@@ -9,7 +9,7 @@ const events = `'[{"type": "noted", "data": {"n": 1}, "tags": ["a"]}, {"type": "
 const everything = [
   `select * from tidemark.append('a-1', 'absent', ${events})`,
   `select * from tidemark.append('a-1', '2', ${events})`,
-  `select conflict, version from tidemark.append_stream(
+  `select outcome, version from tidemark.append_stream(
     'a-1', '4', '{018f3f7e-7b1c-7c3e-8000-000000000005}', '{noted}', '{1}', '{1}', '{"{}"}', '{"{a}"}')`,
   `select conflicts, versions from tidemark.append_streams(
     '{a-1,b-1}', '{any,absent}', '{1,2}', '{a-1,b-1}', '{1,1}',
@@ -17,6 +17,13 @@ const everything = [
     '{noted,noted}', '{1,1}', '{1,2}', '{"{}","{}"}')`,
   `insert into tidemark.events (stream_id, version, event_id, type, data)
     values ('c-1', 1, '018f3f7e-7b1c-7c3e-8000-000000000003', 'noted', '{}')`,
+  `select * from tidemark.append('e-1', 'any', ${events}, 'key-1')`,
+  `select * from tidemark.append('e-1', 'any', ${events}, 'key-1')`,
+  `select outcomes, versions, incarnation from tidemark.append_group(
+    '{f-1,g-1}', '{1,2,1}', '{any,absent,any}', '{1,1,1}', '{k-1,null,k-1}', false,
+    '{1,2,3}', '{f-1,g-1,f-1}', '{1,1,1}', '{018f3f7e-7b1c-7c3e-8000-000000000005,
+    018f3f7e-7b1c-7c3e-8000-000000000006,018f3f7e-7b1c-7c3e-8000-000000000007}',
+    '{noted,noted,noted}', '{1,1,1}', '{"{}","{}","{}"}', '{"{}","{}","{}"}', null)`,
   `select * from tidemark.sequence_from_table(0, 'x', '1:1000000:', '0/1')`,
   `select position, stream_id, version, type, data, tags from tidemark.read_log(0, 100, '{noted}')`,
   `select position, stream_id, version, type, data, tags from tidemark.read_log(0, 1)`,
@@ -24,7 +31,7 @@ const everything = [
   'select stream_id, version from tidemark.streams order by stream_id',
   `select * from tidemark.snapshot_is_visible('1:1:')`,
   'select generation from tidemark.take_lead(1)',
-  `select * from tidemark.sequence_commits(2, 8, '{}', '{}', '{}', '{}', '{}')`,
+  `select * from tidemark.sequence_commits(2, 12, '{}', '{}', '{}', '{}', '{}')`,
 ]
 
 const refused = [
@@ -40,7 +47,7 @@ async function runEverything(client: pg.ClientBase): Promise<unknown[]> {
   const outcomes: unknown[] = []
   for (const statement of [...everything, ...refused]) {
     const outcome = await client.query(statement).then(
-      ({ rows }) => rows.map(({ token: _, ...row }) => row),
+      ({ rows }) => rows.map(({ token: _token, transaction_id: _id, ...row }) => row),
       ({ code, message }) => ({ code, message }),
     )
     outcomes.push({ statement, outcome })
@@ -80,6 +87,7 @@ const traps = /* sql */ `
           'pg_snapshot_xmin', 'pg_snapshot_xmax', 'pg_snapshot_xip', 'pg_advisory_xact_lock',
           'pg_advisory_xact_lock_shared', 'pg_notify', 'jsonb_typeof', 'jsonb_array_length',
           'jsonb_array_elements', 'jsonb_array_elements_text', 'gen_random_uuid', 'cardinality',
+          'pg_try_advisory_xact_lock', 'pg_try_advisory_xact_lock_shared', 'sha256', 'convert_to',
           'clock_timestamp', 'statement_timestamp', 'int8'
         )
     loop

@@ -31,11 +31,50 @@ async function read(streamId: string) {
 const placed = { type: 'order.placed', data: { cents: 4200 } }
 
 describe('tidemark.append', () => {
+  test('with a key is carried out once, and refused for other events', async () => {
+    const append = (cents: number) =>
+      database.pool.query(
+        `select * from tidemark.append('psql-key', 'any', $1, key => 'request-1')`,
+        [JSON.stringify([{ type: 'order.placed', data: { cents } }])],
+      )
+    const [first] = (await append(1)).rows
+    const [second] = (await append(1)).rows
+    expect(first).toMatchObject({ version: '1', replayed: false })
+    expect(second).toEqual({ ...first, replayed: true })
+    await expect(append(2)).rejects.toMatchObject({ code: 'TM009' })
+    expect(await read('psql-key')).toHaveLength(1)
+  })
+
+  test('under a condition is refused once an event matches, and a retry by its key is not', async () => {
+    const append = (stream: string, tag: string, condition: object, key: string | null = null) =>
+      database.pool.query(`select * from tidemark.append($1, 'any', $2, $3, $4)`, [
+        stream,
+        JSON.stringify([{ type: 'claimed', data: {}, tags: [tag, 'x'] }]),
+        key,
+        JSON.stringify(condition),
+      ])
+    const { rows } = await database.pool.query(
+      `select incarnation || '/' || pg_current_snapshot() as after from tidemark.sequencer`,
+    )
+    const query = [{ tags: ['name:a'] }]
+    const seen = { query, after: rows[0].after }
+    expect((await append('psql-a', 'name:a', { query }, 'claim')).rows[0].replayed).toBe(false)
+    expect((await append('psql-a', 'name:a', { query }, 'claim')).rows[0].replayed).toBe(true)
+    await expect(append('psql-b', 'name:a', { query })).rejects.toMatchObject({ code: 'TM010' })
+    await expect(append('psql-b', 'name:a', seen)).rejects.toMatchObject({ code: 'TM010' })
+    await append('psql-b', 'name:b', { query: [{ tags: ['name:a', 'name:b'] }] })
+    await append('psql-b', 'name:c', { query: [{ types: ['released'] }] })
+    for (const invalid of [{}, { query: [] }, { query: [{}] }, { query, after: 'x' }]) {
+      await expect(append('psql-c', 'c', invalid)).rejects.toMatchObject({ code: 'TM005' })
+    }
+    expect(await read('psql-c')).toEqual([])
+  })
+
   test('appends from psql, and tells the version and a token', async () => {
     const { rows } = await database.pool.query(
       `select * from tidemark.append('psql-1', 'absent', '[{"type": "order.placed", "data": {"cents": 4200}}]')`,
     )
-    expect(rows).toEqual([{ version: '1', token: expect.any(String) }])
+    expect(rows).toEqual([{ version: '1', token: expect.any(String), replayed: false }])
     const [stored] = await read('psql-1')
     expect(stored).toMatchObject({
       type: 'order.placed',
