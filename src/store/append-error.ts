@@ -26,10 +26,10 @@ export function appendError(error: unknown, schema: string): unknown {
         cause: error,
       })
     case sqlstate.uniqueViolation:
-      if (constraintOf(error) !== 'events_stream_id_version_key') return error
+      if (!raced.includes(constraintOf(error))) return error
       return new TidemarkError(
         'TRANSACTION_STALE',
-        'another writer appended to the stream since this transaction took its snapshot: ' +
+        'another writer appended to the stream, or under the key, since this transaction took its snapshot: ' +
           'begin the transaction anew',
         { details: { reason }, cause: error },
       )
@@ -37,6 +37,9 @@ export function appendError(error: unknown, schema: string): unknown {
       return error
   }
 }
+
+/** Rows that only a stale snapshot can fail to see, because writers hold locks on what they name. */
+const raced: readonly unknown[] = ['events_stream_id_version_key', 'append_keys_pkey']
 
 function constraintOf(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'constraint' in error

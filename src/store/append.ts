@@ -1,50 +1,31 @@
-import { v7 as uuidV7 } from 'uuid'
-import type { NewEvent } from '../core/event.ts'
-import { TidemarkError } from '../core/tidemark-error.ts'
-import { formatToken, type Token } from '../core/token.ts'
 import type { LogNames } from '../db/log-names.ts'
-import { type Connection, run } from '../db/queryable.ts'
-import { appendError } from './append-error.ts'
+import type { Connection, Statement } from '../db/queryable.ts'
+import { type AppendCondition, conditionFailed, encodeCondition } from './append-condition.ts'
+import { appendOne } from './append-one.ts'
+import {
+  type AppendResult,
+  keyReused,
+  type OutcomeName,
+  tokenOf,
+  versionConflict,
+} from './append-outcome.ts'
+import { checkAppend, checkAppendKey, checkStreams, type StreamAppend } from './check-append.ts'
+import { type AppendCallOptions, encodeAppend } from './encode-append.ts'
 import { encodeEvents, encodePlaces } from './encode-events.ts'
+import { runAppend } from './run-append.ts'
 
-/**
- * What the writer expects of the stream: `'any'` (never fails on a race, queues behind other
- * writers), `'absent'` (version 0), `'present'` (version above 0), or the exact version it saw.
- */
-export type Expectation = 'any' | 'absent' | 'present' | bigint
-
-/** Events for one stream, with what the writer expects of it. Default `'any'`. */
-export interface StreamAppend {
-  readonly streamId: string
-  readonly events: readonly NewEvent[]
-  readonly expect?: Expectation
+export interface AppendManyCallOptions extends AppendCallOptions {
+  /** Under which to append; otherwise nothing is written. */
+  readonly condition?: AppendCondition | undefined
 }
 
-export interface AppendResult {
-  readonly streamId: string
-  /** The stream's version after the append: that of its last event. */
-  readonly version: bigint
-  /** Names the transaction. Wait for it once it has committed. */
-  readonly token: Token
-}
-
-interface TransactionRow {
+interface ManyRow {
+  readonly outcome: OutcomeName
+  readonly conflicts: readonly boolean[]
+  readonly versions: readonly string[]
   readonly incarnation: number
   readonly transaction_id: string
 }
-
-interface OneRow extends TransactionRow {
-  readonly conflict: boolean
-  readonly version: string
-}
-
-interface ManyRow extends TransactionRow {
-  readonly conflicts: readonly boolean[]
-  readonly versions: readonly string[]
-}
-
-/** Makes the id of an event that has none. */
-export type NewEventId = () => string
 
 /**
  * Appends events to one stream in one statement. Alone on a pool the statement is its own
@@ -52,31 +33,24 @@ export type NewEventId = () => string
  * anything is written, so it leaves the caller's transaction usable.
  *
  * Writers of one stream take turns until the end of their transactions; writers of different streams
- * never wait for each other.
+ * never wait for each other. A retry with the same key, or with the same event ids at the same
+ * version, gets the result of the first.
  *
  * @throws STREAM_VERSION_CONFLICT with the actual version: read again and decide anew.
+ * @throws APPEND_KEY_REUSED when the key belongs to an append of other events.
  * @throws TRANSACTION_STALE when the caller's transaction, of isolation repeatable read or higher, lost
  *   a race that its snapshot does not show: begin it anew.
- * @throws APPEND_INVALID, STREAM_ID_INVALID
+ * @throws APPEND_INVALID, STREAM_ID_INVALID, EVENT_TOO_LARGE
  */
 export async function appendToStream(
   connection: Connection,
   names: LogNames,
   append: StreamAppend,
-  newId: NewEventId = uuidV7,
+  options: AppendCallOptions = {},
 ): Promise<AppendResult> {
-  const expect = checkAppend(append)
-  const { streamId } = append
-  const [row] = await query<OneRow>(connection, names, {
-    name: `tidemark-append-${names.schema}`,
-    text: /* sql */ `
-      select conflict, version::text, incarnation::integer, transaction_id::text
-      from ${names.schema}.append_stream($1, $2, $3, $4, $5, $6, $7, $8)`,
-    values: [streamId, expect, ...encodeEvents(append.events, newId)],
-  })
-  const version = BigInt(row.version)
-  if (row.conflict) throw conflict(streamId, expect, version)
-  return { streamId, version, token: tokenOf(row) }
+  const outcome = await appendOne(connection, names, encodeAppend(append, options), true)
+  if ('result' in outcome) return outcome.result
+  throw 'error' in outcome ? outcome.error : new Error('an append that waits was not carried out')
 }
 
 /**
@@ -84,111 +58,72 @@ export async function appendToStream(
  * {@link appendToStream}. The events get positions in the order given here.
  *
  * @throws STREAM_VERSION_CONFLICT for the first stream that is not as expected; nothing was written.
+ * @throws APPEND_CONDITION_FAILED when the condition does not hold; nothing was written.
  */
 export async function appendToStreams(
   connection: Connection,
   names: LogNames,
   appends: readonly StreamAppend[],
-  newId: NewEventId = uuidV7,
+  options: AppendManyCallOptions = {},
 ): Promise<readonly AppendResult[]> {
   const expects = appends.map(checkAppend)
-  refuseRepeatedStream(appends)
-  const [row] = await query<ManyRow>(connection, names, {
-    name: `tidemark-append-many-${names.schema}`,
-    text: /* sql */ `
-      select conflicts, versions::text[], incarnation::integer, transaction_id::text
-      from ${names.schema}.append_streams($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-    values: [
-      appends.map((append) => append.streamId),
-      expects,
-      ...encodePlaces(appends),
-      ...encodeEvents(
-        appends.flatMap((append) => append.events),
-        newId,
-      ),
-    ],
+  checkStreams(appends)
+  checkAppendKey(options.key)
+  const events = appends.flatMap((append) => append.events)
+  const values = [
+    appends.map((append) => append.streamId),
+    expects,
+    ...encodePlaces(appends),
+    ...encodeEvents(events, options),
+    options.key,
+  ]
+  const row = await runAppend<ManyRow>(connection, names, manyStatement(names, values, options))
+  if (row.outcome === 'condition failed') throw conditionFailed()
+  if (row.outcome === 'key reused') throw keyReused(options.key ?? '')
+  const versions = row.versions.map(BigInt)
+  if (row.outcome === 'conflict') throw firstConflict(appends, expects, row.conflicts, versions)
+  const token = tokenOf(row.incarnation, row.transaction_id)
+  const replayed = row.outcome === 'replayed'
+  return appends.map(({ streamId }, index) => {
+    return { streamId, version: versions[index] ?? 0n, token, replayed }
   })
-  return toResults(appends, expects, row)
 }
 
-function toResults(
-  appends: readonly StreamAppend[],
-  expects: readonly string[],
-  row: ManyRow,
-): readonly AppendResult[] {
-  const versions = row.versions.map(BigInt)
-  for (const [index, { streamId }] of appends.entries()) {
-    if (row.conflicts[index] === true) {
-      throw conflict(streamId, expects[index] ?? '', versions[index] ?? 0n)
+function manyStatement(
+  { schema }: LogNames,
+  values: readonly unknown[],
+  { condition }: AppendManyCallOptions,
+): Statement {
+  if (condition === undefined) {
+    return {
+      name: `tidemark-append-many-${schema}`,
+      text: /* sql */ `
+        select outcome, conflicts, versions::text[], incarnation::integer, transaction_id::text
+        from ${schema}.append_streams($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+      values,
     }
   }
-  const token = tokenOf(row)
-  return appends.map(({ streamId, events }, index) => {
-    return { streamId, version: (versions[index] ?? 0n) + BigInt(events.length), token }
-  })
-}
-
-async function query<Row>(
-  connection: Connection,
-  names: LogNames,
-  statement: { name: string; text: string; values: unknown[] },
-): Promise<readonly [Row]> {
-  try {
-    return (await run<Row>(connection, statement)) as readonly [Row]
-  } catch (error) {
-    throw appendError(error, names.schema)
+  return {
+    name: `tidemark-append-if-${schema}`,
+    text: /* sql */ `
+      select outcome, conflicts, versions::text[], incarnation::integer, transaction_id::text
+      from ${schema}.append_conditionally(
+        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
+      )`,
+    values: [...encodeCondition(condition), ...values],
   }
 }
 
-function tokenOf(row: TransactionRow): Token {
-  const transactionId = BigInt(row.transaction_id)
-  return formatToken({ incarnation: row.incarnation, transactionId })
-}
-
-function conflict(streamId: string, expected: string, actualVersion: bigint): TidemarkError {
-  return new TidemarkError(
-    'STREAM_VERSION_CONFLICT',
-    `stream "${streamId}" is at version ${actualVersion}, expected ${expected}: ` +
-      'read it again and decide anew',
-    { details: { streamId, expectedVersion: expected, actualVersion } },
+function firstConflict(
+  appends: readonly StreamAppend[],
+  expects: readonly string[],
+  conflicts: readonly boolean[],
+  versions: readonly bigint[],
+): Error {
+  const index = conflicts.indexOf(true)
+  return versionConflict(
+    appends[index]?.streamId ?? '',
+    expects[index] ?? '',
+    versions[index] ?? 0n,
   )
-}
-
-/** Longest stream id in bytes: its index entry has to fit on a page of the server. */
-const maxStreamIdBytes = 1_000
-
-function checkAppend(append: StreamAppend): string {
-  const { streamId, events, expect = 'any' } = append
-  const reason = streamIdFault(streamId)
-  if (reason !== undefined) {
-    throw new TidemarkError('STREAM_ID_INVALID', `a stream id ${reason}`, {
-      details: { streamId: streamId.slice(0, 100), reason },
-    })
-  }
-  if (events.length === 0) throw invalid(`no events for stream "${streamId}"`)
-  if (typeof expect === 'bigint' && expect < 0n)
-    throw invalid(`expected version ${expect} is negative`)
-  return String(expect)
-}
-
-function streamIdFault(streamId: string): string | undefined {
-  if (streamId === '') return 'is empty'
-  if (streamId.includes('\0')) return 'contains U+0000, which Postgres cannot store'
-  if (!streamId.isWellFormed()) return 'contains half of a surrogate pair'
-  if (Buffer.byteLength(streamId) > maxStreamIdBytes)
-    return `is over ${maxStreamIdBytes} bytes long`
-  return undefined
-}
-
-function refuseRepeatedStream(appends: readonly StreamAppend[]): void {
-  if (appends.length === 0) throw invalid('no streams')
-  const seen = new Set<string>()
-  for (const { streamId } of appends) {
-    if (seen.has(streamId)) throw invalid(`stream "${streamId}" is named twice in one append`)
-    seen.add(streamId)
-  }
-}
-
-function invalid(reason: string): TidemarkError {
-  return new TidemarkError('APPEND_INVALID', `invalid append: ${reason}`, { details: { reason } })
 }

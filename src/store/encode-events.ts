@@ -1,3 +1,4 @@
+import { v7 as uuidV7 } from 'uuid'
 import type { NewEvent } from '../core/event.ts'
 import { TidemarkError } from '../core/tidemark-error.ts'
 
@@ -11,22 +12,54 @@ export type EncodedEvents = readonly [
   tags: readonly (string | null)[] | null,
 ]
 
+export interface EncodeOptions {
+  /** Makes the id of an event that has none. Default: a UUID of version 7. */
+  readonly newId?: (() => string) | undefined
+  /** Most bytes of one event's data and metadata together, as JSON. Default 1 MiB. */
+  readonly maxEventBytes?: number | undefined
+}
+
+const defaults = { newId: uuidV7, maxEventBytes: 1_048_576 }
+
 /**
  * Writes events as one array per column, because the server casts text to jsonb several times
  * faster than it takes one large jsonb argument apart.
  *
  * @throws EVENT_DATA_INVALID when data or metadata is not something that JSON can hold.
+ * @throws EVENT_TOO_LARGE
  */
-export function encodeEvents(events: readonly NewEvent[], newId: () => string): EncodedEvents {
+export function encodeEvents(
+  events: readonly NewEvent[],
+  options: EncodeOptions = {},
+): EncodedEvents {
+  const { newId = defaults.newId, maxEventBytes = defaults.maxEventBytes } = options
   for (const event of events) refuseUnstorable(event)
+  const data = events.map((event) => encodeJson(event, 'data', event.data))
+  const metadata = events.map((event) => encodeJson(event, 'metadata', event.metadata ?? {}))
+  for (const [index, event] of events.entries()) {
+    refuseLarge(event, [data[index] ?? '', metadata[index] ?? ''], maxEventBytes)
+  }
   return [
     events.map((event) => event.id ?? newId()),
     events.map((event) => event.type),
     events.map((event) => event.schemaVersion),
-    events.map((event) => encodeJson(event, 'data', event.data)),
-    events.map((event) => encodeJson(event, 'metadata', event.metadata ?? {})),
+    data,
+    metadata,
     events.some((event) => event.tags?.length) ? events.map(encodeTags) : null,
   ]
+}
+
+function refuseLarge({ type }: NewEvent, [data, metadata]: [string, string], maxBytes: number) {
+  // No character takes more than three bytes: most events need not be measured.
+  if ((data.length + metadata.length) * 3 <= maxBytes) return
+  const bytes = Buffer.byteLength(data) + Buffer.byteLength(metadata)
+  if (bytes <= maxBytes) return
+  throw new TidemarkError(
+    'EVENT_TOO_LARGE',
+    `event "${type}" has ${bytes} bytes, at most ${maxBytes} are allowed: ` +
+      'keep large contents elsewhere and refer to them, or raise `maxEventBytes`',
+    { details: { type, bytes, maxBytes } },
+  )
 }
 
 function refuseUnstorable(event: NewEvent): void {

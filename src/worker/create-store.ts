@@ -1,12 +1,10 @@
 import type pg from 'pg'
-import type { AnyEventDefinition, NewEvent } from '../core/event.ts'
+import type { AnyEventDefinition } from '../core/event.ts'
 import { eventRegistry } from '../core/event-registry.ts'
 import { type Logger, silentLogger } from '../core/logger.ts'
-import type { RecordedEvent } from '../core/recorded-event.ts'
 import type { Token } from '../core/token.ts'
 import { connectionFailed, createPool } from '../db/connect.ts'
 import { logNames } from '../db/log-names.ts'
-import type { Connection } from '../db/queryable.ts'
 import type { Reactor } from '../jobs/reactor.ts'
 import { reactorSubscription } from '../jobs/reactor-subscriber.ts'
 import type { AnyProjection } from '../projections/projection.ts'
@@ -21,68 +19,53 @@ import {
   type SwitchResult,
 } from '../projections/switch-version.ts'
 import { dropSlots } from '../sequencer/drop-slots.ts'
-import { readSequencer } from '../sequencer/sequencer-state.ts'
+import { exportCheckpoint } from '../sequencer/integrity/export-checkpoint.ts'
+import { type SealOptions, type SealResult, sealAll } from '../sequencer/integrity/seal-all.ts'
+import type { Key, SignedCheckpoint } from '../sequencer/integrity/signed-checkpoint.ts'
 import {
-  type AppendResult,
-  appendToStream,
-  appendToStreams,
-  type Expectation,
-  type StreamAppend,
-} from '../store/append.ts'
-import { type ReadStreamOptions, readStream, readStreamVersion } from '../store/read-stream.ts'
+  type VerifyOptions,
+  type VerifyResult,
+  verifyLog,
+} from '../sequencer/integrity/verify-log.ts'
+import { readSequencer } from '../sequencer/sequencer-state.ts'
+import { type DeciderStore, deciderStore } from '../store/decider-store.ts'
+import { type EventStore, eventStore } from '../store/event-store.ts'
+import type { GroupCommitOptions } from '../store/group-commit.ts'
+import { warnOfLossyEvents } from '../store/warn-of-lossy-events.ts'
 import { type WaitOptions, waitForToken } from '../subscriptions/wait-for.ts'
+import { type AuditOptions, type AuditResult, audit } from './audit.ts'
 import { type LogStatus, readStatus } from './status.ts'
 
-export interface StoreOptions {
+export interface StoreOptions<D extends AnyEventDefinition = AnyEventDefinition> {
   readonly connectionString: string
   /** Event types that the store reads and writes. */
-  readonly events?: readonly AnyEventDefinition[]
+  readonly events?: readonly D[]
   /** Schema of the log. Default `tidemark`. */
   readonly schema?: string
   /** Connections at most. Default 10. */
   readonly maxConnections?: number
+  /** Most bytes of one event's data and metadata together, as JSON. Default 1 MiB. */
+  readonly maxEventBytes?: number | undefined
+  /**
+   * How appends that come at once share transactions. Default: up to 10,000 calls are queued, and
+   * more wait for room. False: each append is a transaction of its own.
+   */
+  readonly groupCommit?: GroupCommitOptions | false | undefined
   readonly logger?: Logger
 }
 
-export interface AppendOptions {
-  /** What the writer expects of the stream. Default `'any'`. */
-  readonly expect?: Expectation
-  /** A `pg` client or a Kysely transaction to join. Default: a transaction of its own. */
-  readonly tx?: Connection
-}
-
 export interface QueryOptions extends WaitOptions {
-  /** Waits until the projection has applied this token's commit. */
-  readonly after?: Token | string
+  /** Waits until the projection has applied this token's commit. Null: there is none to wait for. */
+  readonly after?: Token | string | null
   /** Which tables: those of the live version (default), or of the version that is defined. */
   readonly from?: 'live' | 'defined'
 }
 
-/** One log: appends, reads, queries of projections and their versions. */
-export interface Store extends AsyncDisposable {
-  /**
-   * Appends events to one stream, atomically.
-   *
-   * @throws STREAM_VERSION_CONFLICT with the actual version, APPEND_INVALID, STREAM_ID_INVALID
-   */
-  append(
-    streamId: string,
-    events: NewEvent | readonly NewEvent[],
-    options?: AppendOptions,
-  ): Promise<AppendResult>
-
-  /** Appends events to several streams, all or none. Throws as {@link Store.append}. */
-  appendMany(
-    appends: readonly StreamAppend[],
-    options?: Pick<AppendOptions, 'tx'>,
-  ): Promise<readonly AppendResult[]>
-
-  /** Reads a page of one stream, ascending by version. */
-  readStream(streamId: string, options?: ReadStreamOptions): Promise<readonly RecordedEvent[]>
-
-  /** Reads how long a stream is: the version of its last event, 0 when it is empty. */
-  streamVersion(streamId: string): Promise<bigint>
-
+/** One log: its events, queries of projections and their versions. */
+export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
+  extends EventStore<D>,
+    DeciderStore,
+    AsyncDisposable {
   /**
    * Gives a read-only Kysely over a projection, typed by its definition.
    *
@@ -114,13 +97,22 @@ export interface Store extends AsyncDisposable {
 
   status(): Promise<LogStatus>
 
+  /** Seals everything that is sequenced, which workers do by and by. See `sealAll`. */
+  seal(options?: SealOptions): Promise<SealResult>
+  /** Holds the log against its hash chain, and against a signed checkpoint. See `verifyLog`. */
+  verify(options?: VerifyOptions): Promise<VerifyResult>
+  /** Proves in one snapshot that log, ledger and subscriptions add up. See `audit`. */
+  audit(options?: AuditOptions): Promise<AuditResult>
+  /** Signs where the hash chain has come to. See `exportCheckpoint`. */
+  exportCheckpoint(privateKey: Key): Promise<SignedCheckpoint>
+
   /**
    * Drops the log's replication slots, for when no worker is to run for a while: the server keeps
    * WAL for a slot that nobody reads. The next worker continues exactly.
    */
   dropSlots(): Promise<readonly string[]>
 
-  /** Ends the connections. */
+  /** Lets the appends that are queued or under way end, then ends the connections. */
   close(): Promise<void>
 }
 
@@ -129,10 +121,13 @@ export interface Store extends AsyncDisposable {
  *
  * @throws CONNECTION_FAILED, SCHEMA_NOT_INSTALLED
  */
-export async function createStore(options: StoreOptions): Promise<Store> {
+export async function createStore<D extends AnyEventDefinition = AnyEventDefinition>(
+  options: StoreOptions<D>,
+): Promise<Store<D>> {
   const { connectionString, logger = silentLogger } = options
   const names = logNames(options.schema)
   const registry = eventRegistry(options.events ?? [])
+  warnOfLossyEvents(registry.definitions)
   const pool = createPool({
     connectionString,
     applicationName: 'tidemark store',
@@ -140,15 +135,23 @@ export async function createStore(options: StoreOptions): Promise<Store> {
   })
   await requireLog(pool, names.schema, connectionString)
 
-  const store: Store = {
-    append: (streamId, events, { expect = 'any', tx = pool } = {}) =>
-      appendToStream(tx, names, { streamId, events: [events].flat(), expect }),
-    appendMany: (appends, { tx = pool } = {}) => appendToStreams(tx, names, appends),
-    readStream: (streamId, read) => readStream(pool, names, registry, streamId, read),
-    streamVersion: (streamId) => readStreamVersion(pool, names, streamId),
+  const { maxEventBytes, groupCommit } = options
+  const events = eventStore<D>({
+    connection: pool,
+    names,
+    registry,
+    maxEventBytes,
+    groupCommit: groupCommit === false ? false : { ...waitingShare(pool), ...groupCommit },
+  })
+  const close = async () => {
+    await events.close()
+    await pool.end()
+  }
+  const store: Store<D> = {
+    ...events,
+    ...deciderStore({ connection: pool, names, append: events.append, logger }),
     query: async (projection, { after, from = 'live', ...wait } = {}) => {
-      if (after !== undefined)
-        await waitForToken(pool, names, after, toTarget(projection, from), wait)
+      if (after != null) await waitForToken(pool, names, after, toTarget(projection, from), wait)
       return queryProjection(pool, projection, from) as never
     },
     waitFor: (token, target, wait) =>
@@ -159,14 +162,23 @@ export async function createStore(options: StoreOptions): Promise<Store> {
     rollback: (projection, change) => rollback(pool, names, projection, change),
     drop: (projection, version, removal) => dropVersion(pool, names, projection, version, removal),
     status: () => readStatus(pool, names),
+    seal: (sealing) => sealAll(pool, names, sealing),
+    verify: (verification) => verifyLog(pool, names, verification),
+    audit: (auditing) => audit(pool, names, auditing),
+    exportCheckpoint: (privateKey) => exportCheckpoint(pool, names, privateKey),
     dropSlots: async () => {
       const client = await pool.connect()
       return dropSlots(client, names).finally(() => client.release())
     },
-    close: () => pool.end(),
-    [Symbol.asyncDispose]: () => pool.end(),
+    close,
+    [Symbol.asyncDispose]: close,
   }
   return store
+}
+
+/** Less than half of the connections wait for other writers, so that there are some for the rest. */
+function waitingShare({ options }: pg.Pool): GroupCommitOptions {
+  return { maxWaiting: Math.max(1, Math.floor((options.max ?? 10) / 2) - 1) }
 }
 
 function toTarget(target: AnyProjection | Reactor, from: 'live' | 'defined') {

@@ -1,12 +1,9 @@
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createPool } from '../../src/db/connect.ts'
-import {
-  type AppendResult,
-  appendToStream,
-  appendToStreams,
-  type StreamAppend,
-} from '../../src/store/append.ts'
+import { appendToStream, appendToStreams } from '../../src/store/append.ts'
+import type { AppendResult } from '../../src/store/append-outcome.ts'
+import type { StreamAppend } from '../../src/store/check-append.ts'
 import { useDatabase } from '../support/database.ts'
 import { until } from '../support/until.ts'
 import { names, newStream, noted, readNumbers, waysToAppend } from './fixtures.ts'

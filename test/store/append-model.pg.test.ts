@@ -5,12 +5,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { isTidemarkError } from '../../src/core/tidemark-error.ts'
 import { createPool } from '../../src/db/connect.ts'
 import type { Connection } from '../../src/db/queryable.ts'
-import {
-  appendToStream,
-  appendToStreams,
-  type Expectation,
-  type StreamAppend,
-} from '../../src/store/append.ts'
+import { appendToStream, appendToStreams } from '../../src/store/append.ts'
+import type { Expectation, StreamAppend } from '../../src/store/check-append.ts'
 import { useDatabase } from '../support/database.ts'
 import { Noted, names } from './fixtures.ts'
 import { holds, type Outcome, StreamModel } from './stream-model.ts'

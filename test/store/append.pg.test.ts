@@ -3,7 +3,8 @@ import { validate as isUuid, version as uuidVersion } from 'uuid'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { parseToken } from '../../src/core/token.ts'
 import { logNames } from '../../src/db/log-names.ts'
-import { appendToStream, appendToStreams, type Expectation } from '../../src/store/append.ts'
+import { appendToStream, appendToStreams } from '../../src/store/append.ts'
+import type { Expectation } from '../../src/store/check-append.ts'
 import { useDatabase } from '../support/database.ts'
 import {
   countEvents,
@@ -34,7 +35,12 @@ describe.each(waysToAppend)('%s', (_, append) => {
       const expectation = expect_ === undefined ? {} : { expect: expect_ }
       const result = await append(database.pool, { streamId, events: noted(7, 8), ...expectation })
 
-      expect(result).toEqual({ streamId, version: BigInt(before + 2), token: expect.any(String) })
+      expect(result).toEqual({
+        streamId,
+        version: BigInt(before + 2),
+        token: expect.any(String),
+        replayed: false,
+      })
       expect(await readNumbers(database.pool, streamId)).toEqual(before > 0 ? [1, 2, 7, 8] : [7, 8])
     })
 

@@ -13,7 +13,7 @@ const ids = () => {
 describe('encodeEvents', () => {
   test('gives a column each, and an id only to events without one', () => {
     const events = [event, { ...event, id: 'mine', metadata: { a: 1 } }, event]
-    expect(encodeEvents(events, ids())).toEqual([
+    expect(encodeEvents(events, { newId: ids() })).toEqual([
       ['id-1', 'mine', 'id-2'],
       ['noted', 'noted', 'noted'],
       [1, 1, 1],
@@ -33,7 +33,7 @@ describe('encodeEvents', () => {
     ['quotes and backslashes', [['"', '\\', '\\"']], ['{"\\"","\\\\","\\\\\\""}']],
   ])('writes %s as texts of arrays', (_, lists, expected) => {
     const events = lists.map((tags) => (tags === undefined ? event : { ...event, tags }))
-    expect(encodeEvents(events, ids())[5]).toEqual(expected)
+    expect(encodeEvents(events, { newId: ids() })[5]).toEqual(expected)
   })
 
   test.each([
@@ -41,7 +41,7 @@ describe('encodeEvents', () => {
     ['a function', () => 1, 'is undefined, which JSON cannot hold'],
     ['a bigint', 1n, expect.stringMatching(/^cannot be written as JSON: .*BigInt/)],
   ])('refuses %s, and says where', (_, value, message) => {
-    expect(() => encodeEvents([{ ...event, data: value }], ids())).toThrow(
+    expect(() => encodeEvents([{ ...event, data: value }], { newId: ids() })).toThrow(
       expect.objectContaining({
         code: 'EVENT_DATA_INVALID',
         details: { type: 'noted', schemaVersion: 1, issues: [{ path: 'data', message }] },
@@ -51,7 +51,7 @@ describe('encodeEvents', () => {
 
   test('tells metadata from data', () => {
     const refused = { ...event, metadata: { a: 1n } as never }
-    expect(() => encodeEvents([refused], ids())).toThrow(
+    expect(() => encodeEvents([refused], { newId: ids() })).toThrow(
       expect.objectContaining({
         message: expect.stringMatching(/^metadata of event "noted" cannot be written as JSON/),
         details: expect.objectContaining({

@@ -5,12 +5,9 @@ import { eventRegistry } from '../../src/core/event-registry.ts'
 import type { RecordedEvent } from '../../src/core/recorded-event.ts'
 import { logNames } from '../../src/db/log-names.ts'
 import type { Connection } from '../../src/db/queryable.ts'
-import {
-  type AppendResult,
-  appendToStream,
-  appendToStreams,
-  type StreamAppend,
-} from '../../src/store/append.ts'
+import { appendToStream, appendToStreams } from '../../src/store/append.ts'
+import type { AppendResult } from '../../src/store/append-outcome.ts'
+import type { StreamAppend } from '../../src/store/check-append.ts'
 import { readStream } from '../../src/store/read-stream.ts'
 
 export const names = logNames()

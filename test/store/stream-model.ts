@@ -1,4 +1,4 @@
-import type { Expectation, StreamAppend } from '../../src/store/append.ts'
+import type { Expectation, StreamAppend } from '../../src/store/check-append.ts'
 
 /** What an append does according to the model: the new versions, or the error. */
 export type Outcome =
