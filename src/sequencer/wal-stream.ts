@@ -12,7 +12,7 @@ export interface WalStreamOptions {
   readonly schema: string
   /** Commits that end at or before this are in the ledger and are dropped. */
   readonly startLsn: Lsn
-  /** How often the server is told that we live: at most a third of its `wal_sender_timeout`. */
+  /** How often the server hears from us: at most a third of its `wal_sender_timeout`. */
   readonly statusIntervalMs: number
   readonly onCommit: (commit: WalCommit) => void
 }

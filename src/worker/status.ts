@@ -2,6 +2,7 @@ import type { LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
 import type { ProjectionState } from '../projections/versions.ts'
 import { listVersions } from '../projections/versions.ts'
+import { ownershipLockKey } from '../subscriptions/log-session.ts'
 import type { SubscriptionKind } from '../subscriptions/subscription-id.ts'
 
 /** How a log and everything that reads it are doing. */
@@ -9,7 +10,11 @@ export interface LogStatus {
   readonly schema: string
   /** Last position in the ledger. */
   readonly position: bigint
+  /** Committed events that have no position yet, counted up to 10,001. They wait for a worker. */
+  readonly unsequenced: number
   readonly mode: 'wal' | 'poll'
+  /** The server's `wal_level`: in mode `wal` events get positions only when it is `logical`. */
+  readonly walLevel: string
   readonly slot: SlotStatus | null
   readonly subscriptions: readonly SubscriptionStatus[]
 }
@@ -28,19 +33,22 @@ export interface SubscriptionStatus {
   readonly name: string
   readonly version: number
   readonly position: bigint
-  /** Exact number of events that it has not passed yet. */
+  /** Exact number of sequenced events that it has not passed yet. */
   readonly lag: bigint
   /** `active`, or `failed` with the reason in `error`. */
   readonly state: 'active' | 'failed'
   readonly error: string | null
   /** What the version of a projection is; null for other kinds. */
   readonly projectionState: ProjectionState | null
+  /** The process that delivers it now; null when none does. */
   readonly owner: string | null
 }
 
 interface LogRow {
   readonly position: string
+  readonly unsequenced: number
   readonly mode: 'wal' | 'poll'
+  readonly wal_level: string
   readonly slot_name: string | null
   readonly slot_exists: boolean
   readonly slot_active: boolean | null
@@ -64,7 +72,23 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
     text: /* sql */ `
       select
         q.position::text,
+        (
+          select count(*)::integer
+          from (
+            select
+            from ${names.schema}.events as e
+            where (e.incarnation, e.transaction_id) >= (q.low_incarnation, q.low_xid)
+              and not exists (
+                select
+                from ${names.schema}.commits as c
+                where c.incarnation = e.incarnation
+                  and c.transaction_id = e.transaction_id
+              )
+            limit 10001
+          ) as waiting
+        ) as unsequenced,
         q.mode,
+        current_setting('wal_level') as wal_level,
         q.slot_name,
         s.slot_name is not null as slot_exists,
         s.active as slot_active,
@@ -81,11 +105,14 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
       cross join ${names.schema}.sequencer as q
       order by s.kind, s.name, s.version`,
   })
+  const owned = await readOwned(connection, names, subscriptions)
   const versions = await listVersions(connection, names)
   return {
     schema: names.schema,
     position: BigInt(log.position),
+    unsequenced: log.unsequenced,
     mode: log.mode,
+    walLevel: log.wal_level,
     slot: toSlot(log),
     subscriptions: subscriptions.map((row) => ({
       kind: row.kind,
@@ -99,9 +126,32 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
         row.kind === 'projection'
           ? (versions.find((v) => v.name === row.name && v.version === row.version)?.state ?? null)
           : null,
-      owner: row.owner,
+      owner: owned.has(ownershipLockKey(names, row)) ? row.owner : null,
     })),
   }
+}
+
+/** Which of the subscriptions' locks somebody holds. */
+async function readOwned(
+  connection: Connection,
+  names: LogNames,
+  subscriptions: readonly SubscriptionRow[],
+): Promise<ReadonlySet<string>> {
+  const rows = await run<{ key: string }>(connection, {
+    text: /* sql */ `
+      select k.key::text
+      from unnest($1::bigint[]) as k (key)
+      join pg_locks as l
+        on l.locktype = 'advisory'
+        and l.granted
+        and l.objsubid = 1
+        and (l.classid::bigint << 32) | l.objid::bigint = k.key
+      join pg_database as d
+        on d.oid = l.database
+        and d.datname = current_database()`,
+    values: [subscriptions.map((row) => ownershipLockKey(names, row))],
+  })
+  return new Set(rows.map(({ key }) => key))
 }
 
 function toSlot(row: LogRow): SlotStatus | null {

@@ -8,6 +8,7 @@ import type { Reactor } from '../jobs/reactor.ts'
 import { defaultJobSchema, installJobs, runJobs } from '../jobs/run-jobs.ts'
 import type { AnyTask } from '../jobs/task.ts'
 import type { AnyProjection } from '../projections/projection.ts'
+import { runSealer } from '../sequencer/integrity/run-sealer.ts'
 import { runSequencer } from '../sequencer/sequencer.ts'
 import { readSequencer } from '../sequencer/sequencer-state.ts'
 import { LogSession } from '../subscriptions/log-session.ts'
@@ -38,6 +39,10 @@ export interface WorkerOptions {
   readonly jobConcurrency?: number
   /** Schema of graphile-worker. Default `graphile_worker`. */
   readonly jobSchema?: string
+  /** Whether to continue the hash chain over the log, behind the head. Default true. */
+  readonly seal?: boolean
+  /** How often to look for events to seal. Default 10,000. */
+  readonly sealIntervalMs?: number
 }
 
 const defaults = {
@@ -46,6 +51,7 @@ const defaults = {
   pollIntervalMs: 2_000,
   maxConnections: 10,
   jobConcurrency: 5,
+  sealIntervalMs: 10_000,
 }
 
 /**
@@ -110,6 +116,14 @@ async function runParts(
   const parts = [
     runSequencer({ connectionString, logger, ...(schema === undefined ? {} : { schema }) }, ended),
     session.run(ended),
+    ...(options.seal === false
+      ? []
+      : [
+          runSealer(
+            { pool, names, logger, intervalMs: options.sealIntervalMs ?? defaults.sealIntervalMs },
+            ended,
+          ),
+        ]),
     ...projections.map((projection) =>
       followProjection(projection, context, pollIntervalMs, ended),
     ),

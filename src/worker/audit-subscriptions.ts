@@ -1,0 +1,113 @@
+import type pg from 'pg'
+import type { LogNames } from '../db/log-names.ts'
+import { type Finding, type FindingFields, finding } from '../sequencer/integrity/finding.ts'
+
+interface Row {
+  readonly kind: string
+  readonly name: string
+  readonly version: number
+  /** Null when a projection's version has no subscription. */
+  readonly position: string | null
+  readonly head: string
+  /** Whether a version of a projection belongs to it; true for other kinds. */
+  readonly is_owned: boolean
+  /** Last position of the commit that it stands inside, and how many events that has. */
+  readonly commit_end: string | null
+  readonly commit_size: number | null
+}
+
+/**
+ * Audits where subscriptions stand: not beyond the log, at the end of a commit or inside one that is
+ * larger than a batch; and that projection versions and subscriptions belong together. Call it in
+ * one snapshot.
+ */
+export async function auditSubscriptions(
+  client: pg.ClientBase,
+  names: LogNames,
+  options: { readonly batchSize: number; readonly maxFindings: number },
+): Promise<Finding[]> {
+  const { rows } = await client.query<Row>(/* sql */ `
+    select
+      coalesce(s.kind, 'projection') as kind,
+      coalesce(s.name, p.name) as name,
+      coalesce(s.version, p.version) as version,
+      s.position::text,
+      q.position::text as head,
+      p.name is not null or s.kind <> 'projection' as is_owned,
+      c.position::text as commit_end,
+      c.event_count as commit_size
+    from ${names.schema}.subscriptions as s
+    full join (
+      select projections.*, 'projection' as kind
+      from ${names.schema}.projections
+      where projections.state <> 'retired'
+    ) as p
+      on p.kind = s.kind
+      and p.name = s.name
+      and p.version = s.version
+    cross join ${names.schema}.sequencer as q
+    left join lateral (
+      select n.*
+      from ${names.schema}.commits as n
+      where n.position > s.position
+      order by n.position
+      limit 1
+    ) as c on c.position - c.event_count < s.position
+    order by 1, 2, 3`)
+  const findings = rows.flatMap((row) => judge(row, options.batchSize))
+  return findings.slice(0, options.maxFindings).map(finding)
+}
+
+function judge(row: Row, batchSize: number): FindingFields[] {
+  const name = row.kind === 'projection' ? `"${row.name}" version ${row.version}` : `"${row.name}"`
+  const subscription = `${row.kind} ${name}`
+  if (row.position === null) return [unsubscribed(subscription)]
+  const position = BigInt(row.position)
+  return [
+    ...(row.is_owned ? [] : [unowned(subscription, position)]),
+    ...(position > BigInt(row.head) ? [ahead(subscription, position, row.head)] : []),
+    ...(row.commit_size !== null && row.commit_size <= batchSize
+      ? [inside(subscription, position, row)]
+      : []),
+  ]
+}
+
+function unsubscribed(subscription: string): FindingFields {
+  return {
+    kind: 'projection-unsubscribed',
+    message: `${subscription} has no subscription: nothing reaches it`,
+    remedy: 'raise its version, rebuild and promote it',
+  }
+}
+
+function unowned(subscription: string, position: bigint): FindingFields {
+  return {
+    kind: 'subscription-unowned',
+    severity: 'warning',
+    position,
+    message: `${subscription} has a subscription and no version that it belongs to`,
+    remedy: 'delete the row of the table subscriptions',
+  }
+}
+
+function ahead(subscription: string, position: bigint, head: string): FindingFields {
+  return {
+    kind: 'subscription-ahead',
+    position,
+    message: `${subscription} is at position ${position}, the log ends at position ${head}`,
+    remedy:
+      'the log lost its end, as after a restore: rebuild what reads it from an older position',
+  }
+}
+
+function inside(subscription: string, position: bigint, row: Row): FindingFields {
+  return {
+    kind: 'subscription-inside-commit',
+    severity: 'warning',
+    position,
+    message:
+      `${subscription} is at position ${position}, inside the commit of ${row.commit_size} events ` +
+      `that ends at position ${row.commit_end}: it has applied half of a transaction`,
+    remedy: 'innocent if it began there or reads in smaller batches; else rebuild it',
+  }
+}
