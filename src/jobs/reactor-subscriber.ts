@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import type { SequencedEvent } from '../core/recorded-event.ts'
+import { quoteIdent } from '../db/quote-ident.ts'
 import { handlerFailed } from '../subscriptions/handler-failed.ts'
 import type { Subscriber } from '../subscriptions/subscriber.ts'
 import type { SubscriptionId } from '../subscriptions/subscription-id.ts'
@@ -50,11 +51,12 @@ async function enqueue(
     queue_name: options.queueName,
     priority: options.priority,
   }))
+  const schema = quoteIdent(jobSchema)
   await client.query(
     /* sql */ `
     select
-    from ${jobSchema}.add_jobs(
-      array(select json_populate_recordset(null::${jobSchema}.job_spec, $1::json))
+    from ${schema}.add_jobs(
+      array(select json_populate_recordset(null::${schema}.job_spec, $1::json))
     )`,
     [JSON.stringify(specs)],
   )

@@ -308,6 +308,7 @@ describe('a handler that throws', () => {
         code: 'HANDLER_FAILED',
         message: `reactor "${broken.name}" failed on event "placed" at position ${start + 3n}: no such order`,
         position: `${start + 3n}`,
+        type: 'placed',
       },
     })
     await first.stop()

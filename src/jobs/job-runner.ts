@@ -1,0 +1,71 @@
+import { EventEmitter, once } from 'node:events'
+import { run, type TaskList, type WorkerEvents } from 'graphile-worker'
+import type pg from 'pg'
+import type { Logger } from '../core/logger.ts'
+import { quoteIdent } from '../db/quote-ident.ts'
+import { graphileLogger } from './graphile-logger.ts'
+import { JobPool } from './job-pool.ts'
+
+export interface JobRunnerOptions {
+  readonly pool: pg.Pool
+  /** Schema of graphile-worker. */
+  readonly jobSchema: string
+  readonly concurrency: number
+  readonly logger: Logger
+}
+
+/** One run of graphile-worker's pool, which locks its jobs under an id of its own. */
+export interface JobRunner {
+  /** Resolves once it may have locked jobs that it does not know of, with the reason. */
+  readonly broken: Promise<Error>
+  /** Takes no more jobs, and waits for those at hand. Never throws. */
+  drain(): Promise<void>
+  /** Lets others run what it left locked. Only after it has been drained. */
+  unlock(): Promise<void>
+}
+
+/**
+ * Starts graphile-worker. When a connection is lost while it takes a job, graphile-worker 0.18 goes
+ * on, with the job locked by itself until four hours have passed: hence `broken`.
+ *
+ * @param signal that jobs are to stop: it ends no job, only the attempts to record how one ended.
+ */
+export async function startJobRunner(
+  taskList: TaskList,
+  options: JobRunnerOptions,
+  signal: AbortSignal,
+): Promise<JobRunner> {
+  const { pool, jobSchema, concurrency, logger } = options
+  const events: WorkerEvents = new EventEmitter()
+  const broken = Promise.withResolvers<Error>()
+  events.once('worker:getJob:error', ({ error }) => broken.resolve(toError(error)))
+  const created = once(events, 'pool:create')
+  const jobPool = new JobPool(pool, { logger, signal, onGivenUp: broken.resolve })
+  const runner = await run({
+    pgPool: jobPool.pool,
+    noHandleSignals: true,
+    taskList,
+    parsedCronItems: [],
+    logger: graphileLogger(logger),
+    events,
+    schema: jobSchema,
+    concurrency,
+  })
+  const [{ workerPool }] = (await created) as [{ workerPool: { id: string } }]
+  return {
+    broken: broken.promise,
+    drain: async () => {
+      await runner.stop().catch(() => {})
+      await runner.promise.catch(() => {})
+      await jobPool.recorded()
+    },
+    unlock: async () => {
+      const unlock = `select ${quoteIdent(jobSchema)}.force_unlock_workers($1)`
+      await pool.query(unlock, [[workerPool.id]])
+    },
+  }
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
