@@ -24,17 +24,23 @@ try {
   ])
 
   const readme = readFileSync(join(root, 'README.md'), 'utf8')
-  const program = /<!-- program.*?-->\n```ts\n(.*?)```/s.exec(readme)?.[1]
-  if (program === undefined) throw new Error('the README has no program')
-  writeFileSync(join(project, 'program.ts'), program)
+  for (const name of ['program', 'deciders']) {
+    const block = new RegExp(`<!-- ${name}.*?-->\\n\`\`\`ts\\n(.*?)\`\`\``, 's')
+    const program = block.exec(readme)?.[1]
+    if (program === undefined) throw new Error(`the README has no ${name}`)
+    writeFileSync(join(project, `${name}.ts`), program)
+  }
   run(project, 'npx', [
     'tsc',
     ...['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--target', 'es2024'],
     ...['--lib', 'es2024,esnext.disposable', '--module', 'nodenext', '--types', 'node'],
-    'program.ts',
+    ...['program.ts', 'deciders.ts'],
   ])
   const printed = run(project, 'npx', ['node', 'program.ts'])
   if (!/status: 'paid'/.test(printed)) throw new Error(`the program printed: ${printed}`)
+
+  const decided = run(project, 'npx', ['node', 'deciders.ts'])
+  if (!/type: 'order.paid'/.test(decided)) throw new Error(`the decider printed: ${decided}`)
 
   const status = run(project, 'npx', ['tidemark', 'status', '--json'])
   if (JSON.parse(status).position !== '2') throw new Error(`tidemark status printed: ${status}`)

@@ -1,5 +1,6 @@
 import { appendBenchmarks } from './append.ts'
 import { appendBatchBenchmark } from './append-batch.ts'
+import { appendConditionBenchmark } from './append-condition.ts'
 import type { Benchmark } from './benchmark.ts'
 import { projectionFoldBenchmarks } from './projection-fold.ts'
 import { projectionLatencyBenchmark } from './projection-latency.ts'
@@ -11,6 +12,7 @@ import { sequencerRateBenchmark } from './sequencer-rate.ts'
 export const benchmarks: readonly Benchmark[] = [
   ...appendBenchmarks,
   appendBatchBenchmark,
+  appendConditionBenchmark,
   sequencerLatencyBenchmark,
   sequencerRateBenchmark,
   projectionLatencyBenchmark,

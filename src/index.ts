@@ -1,4 +1,18 @@
 export { defineConfig, type TidemarkConfig } from './cli/config.ts'
+export type { Cause } from './core/causation.ts'
+export {
+  type AnyDecider,
+  type CommandOf,
+  type Decider,
+  type DeciderOptions,
+  type Decision,
+  decider,
+  type EvolvingEvent,
+  type InputOf,
+  type RejectionOf,
+  type SnapshotOptions,
+  type StateOf,
+} from './core/decider.ts'
 export type { ErrorDetails, EventDataIssue } from './core/error-details.ts'
 export {
   type AnyEventDefinition,
@@ -7,11 +21,20 @@ export {
   type ExtensibleEventDefinition,
   event,
   type NewEvent,
+  type NewEventOf,
   type NewEventOptions,
 } from './core/event.ts'
+export type { UnknownEvents } from './core/event-registry.ts'
 export type { Json, JsonObject } from './core/json.ts'
+export {
+  type JsonSchema,
+  type JsonSchemas,
+  type JsonSchemasOptions,
+  jsonSchemas,
+} from './core/json-schemas.ts'
 export { type Logger, silentLogger } from './core/logger.ts'
 export type { RecordedEvent, SequencedEvent } from './core/recorded-event.ts'
+export { type Rejection, reject } from './core/rejection.ts'
 export { type ErrorCode, isTidemarkError, TidemarkError } from './core/tidemark-error.ts'
 export type { Token } from './core/token.ts'
 export type { MigrateResult } from './db/migrate-log.ts'
@@ -49,11 +72,44 @@ export {
   type Values,
 } from './projections/table.ts'
 export type { ProjectionState } from './projections/versions.ts'
-export type { AppendResult, Expectation, StreamAppend } from './store/append.ts'
-export type { ReadStreamOptions } from './store/read-stream.ts'
-export type { WaitOptions } from './subscriptions/wait-for.ts'
+export type { Finding, FindingKind } from './sequencer/integrity/finding.ts'
+export type { SealOptions, SealResult } from './sequencer/integrity/seal-all.ts'
 export {
-  type AppendOptions,
+  type Key as CheckpointKey,
+  type SignedCheckpoint,
+  verifyCheckpoint,
+} from './sequencer/integrity/signed-checkpoint.ts'
+export type {
+  VerifyOptions,
+  VerifyProgress,
+  VerifyResult,
+} from './sequencer/integrity/verify-log.ts'
+export type { AppendCondition } from './store/append-condition.ts'
+export type { AppendResult } from './store/append-outcome.ts'
+export type { Expectation, StreamAppend } from './store/check-append.ts'
+export type { AppendDecision, DecideOptions, DecideResult } from './store/decide-on.ts'
+export type { DeciderStore } from './store/decider-store.ts'
+export type { EventQuery, EventQueryItem } from './store/event-query.ts'
+export type { EventReader, LogEvent, RecordedEventOf, StreamEvent } from './store/event-reader.ts'
+export type { AppendManyOptions, AppendOptions, EventStore } from './store/event-store.ts'
+export type {
+  Accepted,
+  ExecuteArguments,
+  ExecuteOptions,
+  ExecuteResult,
+  Refused,
+} from './store/execute.ts'
+export type { GroupCommitOptions } from './store/group-commit.ts'
+export type { EventPage } from './store/iterate-pages.ts'
+export type { LoadedState, LoadOptions } from './store/load-state.ts'
+export type { LogFilter } from './store/log-filter.ts'
+export type { ReadChainOptions } from './store/read-chain.ts'
+export type { LogPage, LogPageOptions, ReadLogOptions } from './store/read-log.ts'
+export type { QueryResult, QueryToken } from './store/read-query.ts'
+export type { ReadDirection, ReadStreamOptions, StreamPageOptions } from './store/read-stream.ts'
+export type { WaitOptions } from './subscriptions/wait-for.ts'
+export type { AuditOptions, AuditResult } from './worker/audit.ts'
+export {
   createStore,
   type QueryOptions,
   type Store,

@@ -27,6 +27,8 @@ const configSchema = options({
     pollIntervalMs: count,
     maxConnections: count,
     jobConcurrency: count,
+    seal: z.boolean().optional(),
+    sealIntervalMs: count,
   }).optional(),
 }).check(({ value, issues }) => {
   const { projections = [], reactors = [], tasks = [], jobSchema } = value

@@ -22,7 +22,14 @@ export interface TidemarkConfig {
 /** Options of {@link WorkerOptions} that a config file may set. */
 export type WorkerSettings = Pick<
   WorkerOptions,
-  'name' | 'batchSize' | 'maxAttempts' | 'pollIntervalMs' | 'maxConnections' | 'jobConcurrency'
+  | 'name'
+  | 'batchSize'
+  | 'maxAttempts'
+  | 'pollIntervalMs'
+  | 'maxConnections'
+  | 'jobConcurrency'
+  | 'seal'
+  | 'sealIntervalMs'
 >
 
 /**

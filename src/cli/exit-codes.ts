@@ -13,6 +13,8 @@ export const exitCodes = {
   refused: 4,
   /** A handler threw. */
   handler: 5,
+  /** `verify` or `audit` found something wrong with the log, or a checkpoint is not genuine. */
+  damaged: 6,
   /** Stopped by the user. */
   cancelled: 130,
   /** Stopped by SIGTERM before the end. */
@@ -32,10 +34,18 @@ export const exitCodeOfError: Readonly<Record<ErrorCode, number>> = {
   STREAM_VERSION_CONFLICT: exitCodes.refused,
   STREAM_ID_INVALID: exitCodes.usage,
   APPEND_INVALID: exitCodes.usage,
+  APPEND_KEY_REUSED: exitCodes.usage,
+  APPEND_CONDITION_FAILED: exitCodes.refused,
+  APPEND_QUEUE_FULL: exitCodes.refused,
+  STORE_CLOSED: exitCodes.usage,
   TRANSACTION_STALE: exitCodes.refused,
   EVENT_DATA_INVALID: exitCodes.usage,
+  EVENT_TOO_LARGE: exitCodes.usage,
+  EVENT_UNKNOWN: exitCodes.refused,
   EVENT_TYPE_UNKNOWN: exitCodes.usage,
   EVENT_SCHEMA_VERSION_UNKNOWN: exitCodes.usage,
+  COMMAND_UNKNOWN: exitCodes.usage,
+  DECISION_INVALID: exitCodes.usage,
   DEFINITION_INVALID: exitCodes.usage,
   OPTION_INVALID: exitCodes.usage,
 
@@ -52,6 +62,8 @@ export const exitCodeOfError: Readonly<Record<ErrorCode, number>> = {
   SEQUENCER_SUPERSEDED: exitCodes.refused,
   REPLICATION_STREAM_INVALID: exitCodes.unexpected,
   LOG_INCONSISTENT: exitCodes.unexpected,
+  LOG_DAMAGED: exitCodes.damaged,
+  CHECKPOINT_INVALID: exitCodes.damaged,
 
   CHECKPOINT_REGRESSED: exitCodes.refused,
   SUBSCRIPTION_UNKNOWN: exitCodes.refused,

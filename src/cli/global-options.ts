@@ -17,7 +17,7 @@ export function withGlobalOptions(command: Command): Command {
 
 function globalOptions(): Option[] {
   return [
-    new Option('--config <path>', 'config file (default: tidemark.config.ts, .js or .mjs)'),
+    new Option('--config <path>', 'config file (default: tidemark.config.ts, .mts, .js or .mjs)'),
     new Option(
       '--database-url <url>',
       'database, instead of what the config file says (default: DATABASE_URL)',

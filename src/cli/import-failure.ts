@@ -8,6 +8,9 @@ interface Place {
   readonly line: number
 }
 
+const notModule = 'Cannot use import statement outside a module'
+const asModule = 'set `"type": "module"` in package.json, or call the file tidemark.config.mts'
+
 const libraryDirectory = `${dirname(import.meta.dirname)}${sep}`
 
 /**
@@ -16,7 +19,8 @@ const libraryDirectory = `${dirname(import.meta.dirname)}${sep}`
  * @param file the module that was asked for; a place in it is named by its line only.
  */
 export function explainImportFailure(error: unknown, file: string, cwd: string): string {
-  const reason = oneLine(error instanceof Error ? error.message : String(error)) || 'it throws'
+  const message = oneLine(error instanceof Error ? error.message : String(error)) || 'it throws'
+  const reason = message.startsWith(notModule) ? `${message}: ${asModule}` : message
   const place = error instanceof Error ? placeOf(error.stack ?? '') : undefined
   if (place === undefined) return reason
   const where = place.file === file ? 'line ' : `${relative(cwd, place.file)}:`

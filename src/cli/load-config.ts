@@ -7,6 +7,7 @@ import { explainImportFailure } from './import-failure.ts'
 
 export const configFileNames = [
   'tidemark.config.ts',
+  'tidemark.config.mts',
   'tidemark.config.js',
   'tidemark.config.mjs',
 ] as const

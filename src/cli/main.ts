@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './require-node.ts'
 import { processHost } from './host.ts'
 import { reportError } from './report-error.ts'
 import { run } from './run.ts'

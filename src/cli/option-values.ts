@@ -10,6 +10,12 @@ export function positiveInteger(text: string): number {
   throw new InvalidArgumentError(`it must be a whole number from 1 to ${maxInteger}.`)
 }
 
+/** Reads a position of the log. */
+export function logPosition(text: string): bigint {
+  if (/^[1-9]\d{0,17}$/.test(text)) return BigInt(text)
+  throw new InvalidArgumentError('it must be a position: a whole number from 1.')
+}
+
 /** Reads a number of events. */
 export function eventCount(text: string): bigint {
   if (/^\d{1,18}$/.test(text)) return BigInt(text)

@@ -1,12 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { auditCommand } from './commands/audit.ts'
+import { checkpointCommand } from './commands/checkpoint.ts'
 import { dropCommand } from './commands/drop.ts'
 import { initCommand } from './commands/init.ts'
 import { migrateCommand } from './commands/migrate.ts'
 import { promoteCommand } from './commands/promote.ts'
 import { rebuildCommand } from './commands/rebuild.ts'
 import { rollbackCommand } from './commands/rollback.ts'
+import { sealCommand } from './commands/seal.ts'
 import { statusCommand } from './commands/status.ts'
+import { verifyCommand } from './commands/verify.ts'
 import { workerCommand } from './commands/worker.ts'
 import { withGlobalOptions } from './global-options.ts'
 import type { Host } from './host.ts'
@@ -21,6 +25,10 @@ const commands = [
   promoteCommand,
   rollbackCommand,
   dropCommand,
+  verifyCommand,
+  auditCommand,
+  sealCommand,
+  checkpointCommand,
 ]
 
 const exitCodeHelp = `
@@ -31,6 +39,7 @@ Exit codes:
   3    cannot connect, server not usable, no log installed
   4    refused as things stand: unknown, in another state, behind, in use
   5    a handler failed
+  6    verify or audit found damage
   130  stopped by SIGINT (Ctrl-C); 143 by SIGTERM`
 
 /** Puts the commands together. Errors of usage are thrown, not printed. */

@@ -5,7 +5,7 @@ import { formatCount, formatDuration } from './format.ts'
 import type { GlobalOptions } from './global-options.ts'
 import type { Host } from './host.ts'
 
-/** Shows how far a rebuild is, on stderr. */
+/** Shows how far something is that reads the log, on stderr. */
 export interface ProgressDisplay {
   readonly show: (progress: RebuildProgress) => void
   /** Says that a stop was asked for, where somebody is looking. */
@@ -23,7 +23,16 @@ export function showProgress(
   { name, version }: Pick<AnyProjection, 'name' | 'version'>,
   now: () => number = () => performance.now(),
 ): ProgressDisplay {
-  const title = `${name} version ${version}`
+  return showTitledProgress(host, options, `${name} version ${version}`, now)
+}
+
+/** Does the same under another title. */
+export function showTitledProgress(
+  host: Pick<Host, 'stderr'>,
+  options: GlobalOptions,
+  title: string,
+  now: () => number = () => performance.now(),
+): ProgressDisplay {
   if (options.json === true) return { show: () => {}, announceStop: () => {}, end: () => {} }
   return host.stderr.isTTY
     ? progressBar(host.stderr, title)

@@ -8,10 +8,26 @@ export function statusText(status: LogStatus): string {
   const { schema, position, mode, slot, subscriptions } = status
   return [
     `log "${schema}": position ${formatCount(position)}, mode ${mode}`,
+    ...unsequencedText(status),
     ...(mode === 'wal' ? [slotText(slot)] : []),
     subscriptions.length === 0 ? 'no subscriptions yet' : subscriptionTable(subscriptions),
     ...subscriptions.flatMap(failureText),
   ].join('\n')
+}
+
+function unsequencedText({ unsequenced, mode, walLevel }: LogStatus): string[] {
+  const lines: string[] = []
+  if (unsequenced > 0) {
+    const count = unsequenced > 10_000 ? 'over 10,000' : formatCount(unsequenced)
+    lines.push(`events without a position yet: ${count}; a worker gives it to them`)
+  }
+  if (mode === 'wal' && walLevel !== 'logical') {
+    lines.push(
+      `wal_level is ${walLevel}, so that no event gets a position: \`alter system set wal_level = ` +
+        'logical`, then restart the server',
+    )
+  }
+  return lines
 }
 
 function slotText(slot: SlotStatus | null): string {

@@ -42,12 +42,16 @@ export class FoldTable {
     return JSON.stringify(this.#keyColumns.map((column) => encodeValue(column, row)))
   }
 
-  /** Makes the row that a reducer's values and the event's key stand for, with defaults filled in. */
+  /**
+   * Makes the row that a reducer's values and the event's key stand for, with defaults filled in.
+   * Throws when a column has no value: the server would not say which event that was.
+   */
   complete(key: FoldRow, values: FoldRow): FoldRow {
     const row: Record<string, unknown> = {}
     for (const { name, spec } of this.#columns) {
       const value = spec.isPrimaryKey ? key[name] : values[name]
       row[name] = value === undefined ? spec.defaultValue : respell(spec, value)
+      if (!spec.isNullable && lacksValue(spec, row[name])) throw noValue(name, spec.isPrimaryKey)
     }
     return row
   }
@@ -71,6 +75,14 @@ export class FoldTable {
   async delete(client: pg.ClientBase, keys: readonly FoldRow[]): Promise<void> {
     await client.query(this.#deleteSql, toArrays(this.#keyColumns, keys))
   }
+}
+
+function lacksValue(spec: ColumnSpec, value: unknown): boolean {
+  return value === undefined || (value === null && spec.sqlType !== 'jsonb')
+}
+
+function noValue(column: string, isKey: boolean): Error {
+  return new Error(`the ${isKey ? 'key' : 'row'} has no value for column "${column}"`)
 }
 
 function toArrays(columns: readonly NamedColumn[], rows: readonly FoldRow[]): (string | null)[][] {

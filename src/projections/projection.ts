@@ -118,9 +118,23 @@ function withFolds<D extends AnyEventDefinition, T extends Tables>(
         )
       }
       const { key, on } = fold as unknown as AnyFold
+      refuseUnread(base, table, Object.keys(on))
       return withFolds(base, [...folds, { table, key, on }])
     },
   }
+}
+
+function refuseUnread(
+  { name, events }: { readonly name: string; readonly events: readonly AnyEventDefinition[] },
+  table: string,
+  types: readonly string[],
+): void {
+  const unread = types.find((type) => !events.some((event) => event.type === type))
+  if (unread === undefined) return
+  throw invalid(
+    name,
+    `the fold into "${table}" handles "${unread}", which is not among its \`events\``,
+  )
 }
 
 function requirePrimaryKey(name: string, tableName: string, table: Table | undefined): void {

@@ -12,7 +12,7 @@ import { projectionLag } from './lag.ts'
 import type { AnyProjection } from './projection.ts'
 import { projectionSubscriber } from './projection-subscriber.ts'
 import { unknownVersion } from './switch-version.ts'
-import { ensureVersion, listVersions } from './versions.ts'
+import { ensureVersion, listVersions, type ProjectionState } from './versions.ts'
 
 export interface RebuildOptions {
   /** Positions in one transaction. Default 5,000. */
@@ -36,6 +36,9 @@ export interface RebuildResult {
   readonly projection: string
   readonly version: number
   readonly position: bigint
+  /** What the version is now: usually `ready`; `live` when it is the projection's first. */
+  readonly state: ProjectionState
+  /** Whole milliseconds. */
   readonly durationMs: number
 }
 
@@ -93,9 +96,10 @@ export async function rebuild(
     ),
   ]
   try {
-    const position = await watch(context, projection, options, signal)
+    const { position, state } = await watch(context, projection, options, signal)
     const { name, version } = projection
-    return { projection: name, version, position, durationMs: performance.now() - began }
+    const durationMs = Math.round(performance.now() - began)
+    return { projection: name, version, position, state, durationMs }
   } finally {
     build.abort()
     await Promise.all(parts)
@@ -125,7 +129,7 @@ async function watch(
   projection: AnyProjection,
   options: RebuildOptions,
   signal: AbortSignal,
-): Promise<bigint> {
+): Promise<BuildStatus> {
   const began = performance.now()
   let first: BuildStatus | undefined
   for (;;) {
@@ -134,7 +138,7 @@ async function watch(
       first ??= status
       options.onProgress?.(progressOf(first, status, performance.now() - began))
       if (status.failure !== null) throw failed(projection, status.failure)
-      if (isBuilt(first, status)) return status.position
+      if (isBuilt(first, status)) return status
     }
     if (!(await pause(progressIntervalMs, signal))) throw cancelled(projection, status ?? first)
   }

@@ -17,13 +17,13 @@ export interface SwitchOptions {
   readonly lockTimeoutMs?: number
   /** Attempts before giving up. Default 20. */
   readonly maxAttempts?: number
+  /** How many positions the version may be behind the log. Default 1,000. */
+  readonly maxLag?: bigint
 }
 
 export interface PromoteOptions extends SwitchOptions {
   /** Version to show. Default: the newest that is ready or standing by. */
   readonly version?: number
-  /** How many positions the version may be behind the live one. Default 1,000. */
-  readonly maxLag?: bigint
 }
 
 /** Which version is shown now and which was before. */
@@ -61,6 +61,7 @@ export async function promote(
  * Makes the views show the version before again: the latest that stands by.
  *
  * @throws PROJECTION_UNKNOWN, PROJECTION_STATE_INVALID when none stands by, LOCK_TIMED_OUT
+ * @throws PROJECTION_BEHIND when no worker has kept it up to date: its views would go back in time.
  */
 export async function rollback(
   pool: pg.Pool,
@@ -69,12 +70,13 @@ export async function rollback(
   options: SwitchOptions = {},
 ): Promise<SwitchResult> {
   return withRetries(name, options, () =>
-    switchIn(pool, names, name, options, async (_client, versions) => {
+    switchIn(pool, names, name, options, async (client, versions) => {
       const standby = versions
         .filter((version) => version.state === 'standby')
         .sort((a, b) => a.changedAt.getTime() - b.changedAt.getTime())
         .at(-1)
       if (standby === undefined) throw noneInState(name, versions, 'standby')
+      await requireCaughtUp(client, names, standby, options.maxLag ?? defaults.maxLag)
       return standby
     }),
   )
@@ -228,7 +230,7 @@ async function requireCaughtUp(
   throw new TidemarkError(
     'PROJECTION_BEHIND',
     `projection "${name}" version ${version} is ${lag} events behind, at most ${maxLag} are ` +
-      'allowed: let a worker that knows this version catch up',
+      'allowed: let a worker catch up whose config has this version',
     { details: { projection: name, version, lag } },
   )
 }

@@ -54,8 +54,7 @@ export class LogSession {
    * @returns a lease to release, or undefined when it was aborted first.
    */
   async own(id: SubscriptionId, signal: AbortSignal): Promise<Lease | undefined> {
-    const purpose = `${id.kind}:${id.name}:${id.version}`
-    const key = advisoryLockKey(this.#options.names.schema, purpose).toString()
+    const key = ownershipLockKey(this.#options.names, id)
     const claim: Claim = { key, owned: false, changed: () => {} }
     this.#claims.add(claim)
     this.#isHurried = true
@@ -147,6 +146,11 @@ export class LogSession {
   #loseAll(): void {
     for (const claim of this.#claims) claim.owned = false
   }
+}
+
+/** Gives the advisory lock that whoever delivers a subscription holds. */
+export function ownershipLockKey(names: LogNames, { kind, name, version }: SubscriptionId): string {
+  return advisoryLockKey(names.schema, `${kind}:${name}:${version}`).toString()
 }
 
 /** A subscription owned by this process, for as long as its session lives. */

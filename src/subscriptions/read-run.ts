@@ -1,8 +1,7 @@
 import type { SequencedEvent } from '../core/recorded-event.ts'
-import { TidemarkError } from '../core/tidemark-error.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
-import { sqlstate, sqlstateOf } from '../db/sqlstate.ts'
+import { logInconsistent } from '../store/log-inconsistent.ts'
 import { type StoredRow, toRecordedEvent } from '../store/stored-row.ts'
 
 /** Where to read on. */
@@ -54,7 +53,7 @@ export async function readRun(
     })
     return toRun(rows, after)
   } catch (error) {
-    throw inconsistent(error)
+    throw logInconsistent(error)
   }
 }
 
@@ -65,14 +64,4 @@ function toRun(rows: readonly Row[], after: LogCursor): LogRun {
     events: rows.slice(0, -1).map((row) => toRecordedEvent(row) as SequencedEvent),
     end: { position: BigInt(last.position), insertId: last.insert_id },
   }
-}
-
-function inconsistent(error: unknown): unknown {
-  if (sqlstateOf(error) !== sqlstate.logInconsistent) return error
-  const { message, detail } = error as Error & { detail?: string }
-  const position = BigInt(detail ?? 0)
-  return new TidemarkError('LOG_INCONSISTENT', message, {
-    details: { position, reason: message },
-    cause: error,
-  })
 }

@@ -87,6 +87,7 @@ async function stopAsFailed(
     code,
     message,
     ...('position' in details ? { position: String(details.position) } : {}),
+    ...('type' in details ? { type: details.type } : {}),
   })
 }
 

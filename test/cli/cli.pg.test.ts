@@ -131,6 +131,7 @@ describe('from an empty database to a version that is dropped', () => {
     expect(JSON.parse(stdout)).toEqual({
       projection: 'sums',
       version: 2,
+      state: 'ready',
       position: '300',
       durationMs: expect.any(Number),
     })

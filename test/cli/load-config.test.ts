@@ -82,6 +82,18 @@ describe('a config file that cannot be used is told in one line:', () => {
     expect(await load({ 'tidemark.config.ts': text })).toEqual(refused(reason))
   })
 
+  test('modules that package.json makes CommonJS, with the way out', async () => {
+    const files = {
+      'package.json': '{ "type": "commonjs" }',
+      'tidemark.config.ts': "import 'tidemark'\nexport default {}",
+    }
+    const { code, stderr } = await load(files)
+    expect(code).toBe(2)
+    expect(stderr).toContain(
+      'set `"type": "module"` in package.json, or call the file tidemark.config.mts',
+    )
+  })
+
   test('a mistake in a file that it imports', async () => {
     const files = {
       'tidemark.config.ts': "import './lib/orders.ts'\nexport default {}",

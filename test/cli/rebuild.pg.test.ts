@@ -79,7 +79,7 @@ test.for([
     const again = await runCli(['rebuild', 'sums'], settings({ VERSION }))
     expect(again.code).toBe(0)
     expect(again.stdout).toMatch(
-      /^projection "sums" version \d is ready at position 1,000 after .*: `tidemark promote sums` shows it\n$/,
+      /^projection "sums" version \d is built up to position 1,000 after .*: `tidemark promote sums` shows it\n$/,
     )
     expect(await readSums(database.pool, `sums_v${VERSION}`)).toEqual(foldNumbers(eventCount))
   },

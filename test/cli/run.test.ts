@@ -48,7 +48,7 @@ describe('help', () => {
 
 describe('wrong usage', () => {
   test.for<[string[], string]>([
-    [['stat'], "unknown command 'stat' (Did you mean status?)"],
+    [['statu'], "unknown command 'statu' (Did you mean status?)"],
     [['status', '--jsn'], "unknown option '--jsn' (Did you mean --json?)"],
     [['status', 'orders'], "too many arguments for 'status'"],
     [['promote'], "missing required argument 'projection'"],
@@ -95,8 +95,8 @@ describe('without a config file', () => {
       const { code, stderr } = await runHere(argv, { DATABASE_URL: 'postgres://127.0.0.1/db' })
       expect(code).toBe(2)
       expect(stderr).toBe(
-        'error CONFIG_NOT_FOUND: there is no tidemark.config.ts, tidemark.config.js, ' +
-          'tidemark.config.mjs in this directory: run `tidemark init` to write one, or name it ' +
+        'error CONFIG_NOT_FOUND: there is no tidemark.config.ts, tidemark.config.mts, ' +
+          'tidemark.config.js, tidemark.config.mjs in this directory: run `tidemark init` to write one, or name it ' +
           'with --config\n',
       )
     },

@@ -5,7 +5,9 @@ import type { LogStatus, SubscriptionStatus } from '../../src/index.ts'
 const log: LogStatus = {
   schema: 'tidemark',
   position: 12_345n,
+  unsequenced: 0,
   mode: 'wal',
+  walLevel: 'logical',
   slot: { name: 'slot_1', exists: true, isActive: true, retainedBytes: 3_145_728n },
   subscriptions: [],
 }
@@ -88,4 +90,14 @@ test('does not name a failed subscription twice', () => {
   const error = 'reactor "mailer" failed on event "order.placed" at position 5: smtp is down'
   const text = statusText({ ...log, subscriptions: [{ ...failed, error }] })
   expect(text.split('\n').at(-1)).toBe(error)
+})
+
+test('says that events wait for a worker, and that they wait in vain without logical replication', () => {
+  const waiting = statusText({ ...log, unsequenced: 12 })
+  expect(waiting).toContain('\nevents without a position yet: 12; a worker gives it to them\n')
+  const many = statusText({ ...log, unsequenced: 10_001, walLevel: 'replica' })
+  expect(many).toContain('position yet: over 10,000;')
+  expect(many).toContain(
+    'wal_level is replica, so that no event gets a position: `alter system set',
+  )
 })

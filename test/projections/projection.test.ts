@@ -91,6 +91,16 @@ describe('refuses', () => {
     })
   })
 
+  test('a handler of an event that it does not read', () => {
+    const on = { ...fold.on, placed: () => null }
+    expect(
+      refusalOf(() => projection('orders', options).fold('counts', { ...fold, on } as never)),
+    ).toMatchObject({
+      code: 'DEFINITION_INVALID',
+      message: expect.stringContaining('handles "placed", which is not among its `events`'),
+    })
+  })
+
   test('to run without a fold', () => {
     expect(refusalOf(() => projectionSubscriber(projection('orders', options)))).toMatchObject({
       code: 'DEFINITION_INVALID',

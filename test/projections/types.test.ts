@@ -1,4 +1,4 @@
-import { expectTypeOf, test } from 'vitest'
+import { expect, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 import {
   bigint,
@@ -96,15 +96,17 @@ test('a fold that leaves out an event, or invents one, does not compile', () => 
     key,
     on: { 'account.opened': values },
   })
-  start.fold('balances', {
-    key,
-    on: {
-      'account.opened': values,
-      'account.deposited': values,
-      // @ts-expect-error no such event
-      'account.closed': values,
-    },
-  })
+  const invented = () =>
+    start.fold('balances', {
+      key,
+      on: {
+        'account.opened': values,
+        'account.deposited': values,
+        // @ts-expect-error no such event
+        'account.closed': values,
+      },
+    })
+  expect(invented).toThrow('handles "account.closed"')
 })
 
 test('a fold with a wrong table, key or value does not compile', () => {

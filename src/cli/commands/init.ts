@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
@@ -14,12 +14,20 @@ export function initCommand(host: Host): Command {
     .description('write a first tidemark.config.ts in this directory')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>()
-      const path = options.config ?? configFileNames[0]
+      const path = options.config ?? defaultPath(host.cwd)
       refuseExisting(host.cwd, path)
       // `wx`: should the file appear meanwhile, it stays.
       await writeFile(resolve(host.cwd, path), configTemplate, { flag: 'wx' })
       printResult(host, options, { path }, () => `wrote ${path}: next, run \`tidemark migrate\``)
     })
+}
+
+/** Files that end in `.ts` are CommonJS where package.json says so, and could not import tidemark. */
+function defaultPath(cwd: string): string {
+  const file = resolve(cwd, 'package.json')
+  if (!existsSync(file)) return configFileNames[0]
+  const { type } = JSON.parse(readFileSync(file, 'utf8')) as { type?: unknown }
+  return type === 'commonjs' ? configFileNames[1] : configFileNames[0]
 }
 
 /** A second config file in the directory would be one that is never read. */

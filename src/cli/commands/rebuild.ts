@@ -29,8 +29,9 @@ export function rebuildCommand(host: Host): Command {
       const options = command.optsWithGlobals<RebuildCommandOptions>()
       const target = await requireDefinitions(options, host)
       const definition = chooseProjection(target.config.projections ?? [], name, options.version)
-      const result = await runRebuild(host, options, target, definition)
+      const { result, unsequenced } = await runRebuild(host, options, target, definition)
       printResult(host, options, result, rebuildText)
+      if (options.json !== true) warnOfUnsequenced(host, unsequenced)
     })
 }
 
@@ -39,7 +40,7 @@ async function runRebuild(
   options: RebuildCommandOptions,
   target: Target,
   definition: AnyProjection,
-): Promise<RebuildResult> {
+): Promise<{ readonly result: RebuildResult; readonly unsequenced: number }> {
   const { batchSize } = options
   const progress = showProgress(host, options, definition)
   const signal = host.stopSignals.listen(progress.announceStop)
@@ -52,7 +53,10 @@ async function runRebuild(
   try {
     return await withStore(
       target,
-      (store) => store.rebuild(definition, build).finally(progress.end),
+      async (store) => {
+        const result = await store.rebuild(definition, build).finally(progress.end)
+        return { result, unsequenced: (await store.status()).unsequenced }
+      },
       lastError.logger,
     )
   } catch (error) {
@@ -60,10 +64,22 @@ async function runRebuild(
   }
 }
 
+/** What is not in the order yet is in no projection either, however well it was built. */
+function warnOfUnsequenced(host: Host, unsequenced: number): void {
+  if (unsequenced === 0) return
+  host.stderr.write(
+    `events without a position yet, which are not in it: ${formatCount(unsequenced)}; ` +
+      'a worker gives it to them\n',
+  )
+}
+
 /** Says what a rebuild came to, for people. */
-export function rebuildText({ projection, version, position, durationMs }: RebuildResult): string {
+export function rebuildText(result: RebuildResult): string {
+  const { projection, version, position, state, durationMs } = result
+  const next =
+    state === 'live' ? 'it is the live one' : `\`tidemark promote ${projection}\` shows it`
   return (
-    `projection "${projection}" version ${version} is ready at position ${formatCount(position)} ` +
-    `after ${formatDuration(durationMs)}: \`tidemark promote ${projection}\` shows it`
+    `projection "${projection}" version ${version} is built up to position ` +
+    `${formatCount(position)} after ${formatDuration(durationMs)}: ${next}`
   )
 }

@@ -26,7 +26,7 @@ export function workerCommand(host: Host): Command {
       const options = command.optsWithGlobals<WorkerCommandOptions>()
       const target = await requireDefinitions(options, host)
       const { runWorker } = await import('../../worker/worker.ts')
-      const logger = createLogger(options.logLevel)
+      const logger = createLogger(options.logLevel, options.verbose === true)
       const signal = host.stopSignals.listen((name) => {
         logger.info({ signal: name }, 'stopping after the work at hand')
       })

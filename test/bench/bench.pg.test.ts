@@ -1,0 +1,81 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { useDatabase } from '../support/database.ts'
+import { queryOnce } from '../support/query-once.ts'
+
+const program = join(import.meta.dirname, '../../bench/main.ts')
+// The databases of the benchmarks are named after this one, so that they are this run's too.
+const database = useDatabase()
+
+function bench(...args: string[]) {
+  return promisify(execFile)(process.execPath, [program, ...args])
+}
+
+test('writes what it measured as JSON and leaves no database behind', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'tidemark-bench-'))
+  try {
+    const file = join(directory, 'results.json')
+    const { stdout } = await bench(
+      ...['append/1', 'projection/fold-1k', '--json', file],
+      ...['--database-url', database.connectionString],
+      ...['--seconds', '0.3', '--runs', '1', '--events', '2000'],
+    )
+    expect(stdout).toContain('append/1')
+    const positive = expect.toSatisfy((value) => value > 0)
+    const json: unknown = JSON.parse(await readFile(file, 'utf8'))
+    expect(json).toEqual({
+      machine: {
+        cpu: expect.any(String),
+        cores: positive,
+        memoryBytes: positive,
+        os: expect.any(String),
+      },
+      versions: {
+        node: process.versions.node,
+        postgres: expect.stringMatching(/^\d+\.\d+/),
+        tidemark: expect.stringMatching(/^\d+\.\d+\.\d+/),
+        pg: expect.stringMatching(/^\d+\.\d+\.\d+/),
+      },
+      results: [
+        {
+          name: 'append/1',
+          rate: positive,
+          unit: 'events/s',
+          ratio: positive,
+          against: 'raw insert, 1 writer',
+          p50Ms: positive,
+          p99Ms: positive,
+        },
+        {
+          name: 'projection/fold-1k',
+          rate: positive,
+          unit: 'events/s',
+          ratio: positive,
+          against: 'read without fold',
+          p50Ms: null,
+          p99Ms: null,
+        },
+      ],
+    })
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+  const left = await queryOnce(
+    database.connectionString,
+    'select datname from pg_database where starts_with(datname, $1)',
+    [`${database.name}_bench`],
+  )
+  expect(left).toEqual([])
+})
+
+test('refuses a name that no benchmark has in one line, with exit code 2', async () => {
+  const failure = await bench('append/9').catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 2, stdout: '' })
+  expect((failure as { stderr: string }).stderr).toMatch(
+    /^no benchmark is named "append\/9"; there are: append\/1, .*\n$/,
+  )
+})
