@@ -21,7 +21,7 @@ import { activity, contributors, contributorsV2, files } from './projections.ts'
 import type { DemoFigures } from './report.ts'
 import { repositoryId } from './repository-id.ts'
 import { reviewDifferences } from './reviews.ts'
-import { compareAndSwitch, removeOldVersion } from './versions.ts'
+import { compareAndSwitch, removeOldVersion, untilLive } from './versions.ts'
 
 export interface DemoResult {
   readonly answers: Answers
@@ -93,6 +93,7 @@ export async function runDemo(
 async function runAgainst(demo: Demo): Promise<DemoResult> {
   const { store, pool, repository, id, options } = demo
   await removeOldVersion(store)
+  await untilLive(store, demo.signal)
   const imported = await importWithRebuild(demo)
   const versionDifferences = await compareAndSwitch(store, id, imported.token)
   const answers = await readAnswers(store, id, imported.token)

@@ -1,4 +1,5 @@
-import type { Row, Store, Token } from '../../src/index.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { LogStatus, Row, Store, Token } from '../../src/index.ts'
 import { contributors, contributorsV2 } from './projections.ts'
 
 /** Removes what an earlier run left, so that version 2 can be rebuilt again. */
@@ -8,6 +9,19 @@ export async function removeOldVersion(store: Store): Promise<void> {
   if (version2 === undefined) return
   if (version2.projectionState === 'live') await store.rollback('contributors')
   await store.drop('contributors', 2)
+}
+
+/** Waits until the worker shows a version: what is built before that becomes the first, and live. */
+export async function untilLive(store: Store, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const { subscriptions } = await store.status()
+    if (subscriptions.some(isLiveContributors)) return
+    await pause(50, undefined, { signal })
+  }
+}
+
+function isLiveContributors(row: LogStatus['subscriptions'][number]): boolean {
+  return row.name === 'contributors' && row.projectionState === 'live'
 }
 
 /**

@@ -109,7 +109,7 @@ export async function rebuild(
 async function requireBuildable(context: RebuildContext, projection: AnyProjection): Promise<void> {
   const { pool, names } = context
   const before = await listVersions(pool, names, projection.name)
-  const version = await ensureVersion(pool, names, projection, { createLater: true })
+  const version = await ensureVersion(pool, names, projection, 'any')
   const state = version?.state ?? 'building'
   // The first version of a projection is live at once, also while it is built.
   if (state === 'building' || state === 'ready' || before.length === 0) return

@@ -62,11 +62,14 @@ export async function listVersions(
   }))
 }
 
+/** Which versions to create: any, a projection's first alone, or none. */
+export type VersionsToCreate = 'any' | 'first' | 'none'
+
 /**
  * Creates the version that a definition describes, unless it exists: the first version of a
- * projection as the live one, a later one, when asked for, as `building` beside the live one.
+ * projection as the live one, a later one as `building` beside the live one.
  *
- * @returns the version, or undefined when it is a later one that nobody has asked for.
+ * @returns the version, or undefined when it does not exist and was not to be created.
  * @throws PROJECTION_DRIFTED when the version exists with other tables: raise the version.
  * @throws SCHEMA_FOREIGN when a schema of the name exists that tidemark did not create.
  */
@@ -74,7 +77,7 @@ export async function ensureVersion(
   pool: pg.Pool,
   names: LogNames,
   projection: AnyProjection,
-  options: { readonly createLater: boolean },
+  create: VersionsToCreate,
 ): Promise<ProjectionVersion | undefined> {
   return transaction(pool, async (client) => {
     await lockProjection(client, names, projection.name)
@@ -82,7 +85,7 @@ export async function ensureVersion(
     const existing = versions.find((version) => version.version === projection.version)
     if (existing !== undefined) return requireSameTables(projection, existing)
     const isFirst = !versions.some((version) => version.state !== 'retired')
-    if (!isFirst && !options.createLater) return undefined
+    if (create === 'none' || (create === 'first' && !isFirst)) return undefined
     await createVersion(client, names, projection, isFirst ? 'live' : 'building')
     const created = await listVersions(client, names, projection.name)
     return created.find((version) => version.version === projection.version)

@@ -3,8 +3,18 @@ import { pause } from '../db/wait.ts'
 import { markReady } from '../projections/build-status.ts'
 import type { AnyProjection } from '../projections/projection.ts'
 import { projectionSubscriber } from '../projections/projection-subscriber.ts'
-import { ensureVersion, type ProjectionVersion } from '../projections/versions.ts'
+import {
+  ensureVersion,
+  type ProjectionVersion,
+  type VersionsToCreate,
+} from '../projections/versions.ts'
 import { runSubscription, type SubscriptionContext } from '../subscriptions/run-subscription.ts'
+
+export interface FollowOptions {
+  /** Which versions to create: of several definitions of one projection, one alone may be its first. */
+  readonly create: Exclude<VersionsToCreate, 'any'>
+  readonly pollIntervalMs: number
+}
 
 /**
  * Keeps one version of a projection up to date for as long as the database has it: whether it is
@@ -15,16 +25,17 @@ import { runSubscription, type SubscriptionContext } from '../subscriptions/run-
 export async function followProjection(
   projection: AnyProjection,
   context: SubscriptionContext,
-  pollIntervalMs: number,
+  options: FollowOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const { pool, names } = context
+  const { create, pollIntervalMs } = options
   const subscriber = projectionSubscriber(projection, {
     caughtUp: () => markReady(pool, names, projection),
   })
   let announced = false
   while (!signal.aborted) {
-    const version = await ensureOrRetry(projection, context)
+    const version = await ensureOrRetry(projection, context, create)
     if (version === undefined || version.state === 'retired') {
       if (!announced) announceUnbuilt(projection, context)
       announced = true
@@ -39,9 +50,10 @@ export async function followProjection(
 async function ensureOrRetry(
   projection: AnyProjection,
   context: SubscriptionContext,
+  create: VersionsToCreate,
 ): Promise<ProjectionVersion | undefined> {
   try {
-    return await ensureVersion(context.pool, context.names, projection, { createLater: false })
+    return await ensureVersion(context.pool, context.names, projection, create)
   } catch (error) {
     if (!isTransient(error)) throw error
     context.logger.warn({ projection: projection.name, err: error }, 'cannot look up a projection')

@@ -124,9 +124,10 @@ async function runParts(
             ended,
           ),
         ]),
-    ...projections.map((projection) =>
-      followProjection(projection, context, pollIntervalMs, ended),
-    ),
+    ...projections.map((projection) => {
+      const create = isLowestVersion(projection, projections) ? 'first' : 'none'
+      return followProjection(projection, context, { create, pollIntervalMs }, ended)
+    }),
     ...reactors.map((reactor) => followReactor(reactor, context, jobSchema, ended)),
     ...(tasks.length === 0
       ? []
@@ -144,6 +145,11 @@ async function runParts(
         ]),
   ]
   await untilAllEnd(parts, stop)
+}
+
+/** Of the versions that a worker knows, the lowest is the live one of a log that has none yet. */
+function isLowestVersion(projection: AnyProjection, all: readonly AnyProjection[]): boolean {
+  return !all.some(({ name, version }) => name === projection.name && version < projection.version)
 }
 
 /** Waits for all parts; the first that throws ends the others. */

@@ -67,7 +67,7 @@ export async function follow(
 ): Promise<Follower> {
   const { connectionString } = database
   const pool = createPool({ connectionString, max: 4 })
-  await ensureVersion(pool, names, projection, { createLater: true }).catch(async (error) => {
+  await ensureVersion(pool, names, projection, 'any').catch(async (error) => {
     await pool.end()
     throw error
   })

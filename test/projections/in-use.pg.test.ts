@@ -101,7 +101,12 @@ test('a worker takes the drop of a version that it follows as such, and follows 
       batchSize: 100,
       maxAttempts: 2,
     }
-    const following = followProjection(counts(name, 2), context, 20, signal)
+    const following = followProjection(
+      counts(name, 2),
+      context,
+      { create: 'first', pollIntervalMs: 20 },
+      signal,
+    )
     await Promise.all([session.run(signal), following]).finally(() => pool.end())
   })
   await commit(database.pool, counted(3))
@@ -115,7 +120,7 @@ test('a worker takes the drop of a version that it follows as such, and follows 
   })
   expect(log.at('error')).toEqual([])
 
-  await ensureVersion(database.pool, names, counts(name, 2), { createLater: true })
+  await ensureVersion(database.pool, names, counts(name, 2), 'any')
   await commit(database.pool, counted(3))
   await untilApplied(database.pool, { name, version: 2 })
   const { rows } = await database.pool.query('select count(*)::integer as n from tidemark.events')

@@ -139,7 +139,12 @@ test('a later version is left alone by a worker until somebody rebuilds it', asy
   const session = new LogSession({ connectionString, names, logger, pollIntervalMs: 100 })
   const context = { pool, names, session, logger, owner: 'test', batchSize: 100, maxAttempts: 1 }
   const worker = inBackground(async (signal) => {
-    const following = followProjection(counts(name, 2), context, 100, signal)
+    const following = followProjection(
+      counts(name, 2),
+      context,
+      { create: 'first', pollIntervalMs: 100 },
+      signal,
+    )
     await Promise.all([session.run(signal), following]).finally(() => pool.end())
   })
   try {
@@ -397,7 +402,7 @@ describe('what is refused', () => {
   test('to promote a version that is still building', async () => {
     const name = newName()
     await makeLive(name)
-    await ensureVersion(database.pool, names, counts(name, 2), { createLater: true })
+    await ensureVersion(database.pool, names, counts(name, 2), 'any')
     await expect(store.promote(name, { version: 2 })).rejects.toMatchObject({
       code: 'PROJECTION_STATE_INVALID',
       details: { projection: name, version: 2, state: 'building' },
