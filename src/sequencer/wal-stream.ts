@@ -1,8 +1,9 @@
 import { Socket } from 'node:net'
-import { LogicalReplicationService } from 'pg-logical-replication'
+import type { LogicalReplicationService } from 'pg-logical-replication'
 import { CommitAssembler, type WalCommit } from './commit-assembler.ts'
 import { Confirmation } from './confirmation.ts'
 import { formatLsn, type Lsn, parseLsn } from './lsn.ts'
+import { replicationService } from './replication-service.ts'
 import { type DecodedMessage, SafePgoutputPlugin } from './safe-pgoutput-plugin.ts'
 
 export interface WalStreamOptions {
@@ -46,17 +47,12 @@ export class WalStream {
     this.#options = options
     this.#assembler = new CommitAssembler(options.schema)
     this.#confirmation = new Confirmation(options.startLsn)
-    this.#service = new LogicalReplicationService(
-      {
-        connectionString: options.connectionString,
-        application_name: 'tidemark sequencer (wal)',
-        connectionTimeoutMillis: 10_000,
-        stream: () => this.#openSocket(),
-      },
-      // The library's own timer confirms what was merely received, and its flow control skips a
-      // handler that throws: both stay off.
-      { acknowledge: { auto: false, timeoutSeconds: 0 }, flowControl: { enabled: false } },
-    )
+    this.#service = replicationService({
+      connectionString: options.connectionString,
+      application_name: 'tidemark sequencer (wal)',
+      connectionTimeoutMillis: 10_000,
+      stream: () => this.#openSocket(),
+    })
   }
 
   /** How far this stream has come: everything before is in the ledger or has no events. */

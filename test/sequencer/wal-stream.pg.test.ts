@@ -4,6 +4,7 @@ import type { WalCommit } from '../../src/sequencer/commit-assembler.ts'
 import { WalStream, type WalStreamOptions } from '../../src/sequencer/wal-stream.ts'
 import { useDatabase } from '../support/database.ts'
 import { until } from '../support/until.ts'
+import { holdReady } from './hold-ready.ts'
 import { append } from './ledger.ts'
 
 const database = useDatabase()
@@ -143,4 +144,22 @@ test('fails, and does not throw into the socket, when its user does', async () =
   await append(database.pool, 'thrown')
   await expect(stream.run(() => {})).rejects.toThrow('no room')
   await untilSlotIsFree()
+})
+
+test('ends with an error when the server takes its readiness back in the same breath', async () => {
+  await using proxy = await holdReady(database.connectionString)
+  const stream = createStream({ connectionString: proxy.connectionString })
+  const ended = stream
+    .run(() => {})
+    .then(
+      () => 'well',
+      (error: Error) => error.message,
+    )
+  await proxy.held
+  await database.pool.query(/* sql */ `
+    select pg_terminate_backend(pid)
+    from pg_stat_activity
+    where application_name = 'tidemark sequencer (wal)'
+      and datname = current_database()`)
+  expect(await ended).toBe('terminating connection due to administrator command')
 })
