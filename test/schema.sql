@@ -376,7 +376,8 @@ create function tidemark.condition_holds(
   query jsonb,
   after text,
   tags text[],
-  key text DEFAULT NULL::text
+  key text DEFAULT NULL::text,
+  streams integer DEFAULT 1
 )
   returns boolean
   language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
@@ -480,6 +481,14 @@ create function tidemark.hash_events(
 )
   returns TABLE("position" bigint, insert_id bigint, hash bytea)
   language sql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.lock_appends(
+  stream_ids text[],
+  keys text[],
+  tags text[]
+)
+  returns void
+  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
 
 create function tidemark.lock_tags(
   tags text[],
@@ -664,6 +673,12 @@ create function tidemark.tag_lock_key(
   returns bigint
   language sql stable parallel safe;
 
+create function tidemark.tag_lock_keys(
+  tags text[]
+)
+  returns bigint[]
+  language sql stable parallel safe set search_path=pg_catalog, pg_temp;
+
 create function tidemark.take_lead(
   generation bigint
 )
@@ -722,8 +737,8 @@ returns:          per append, as append_stream: outcomes, versions (0 for null) 
                   transaction, for those appended. An append whose key another one of this call
                   has is busy, and a retry by event ids is a conflict here: do these alone.
 raises:           as append_stream, and then nothing of the group is written
-locks:            the keys, the tags (see lock_tags), then the streams, each in the order of the
-                  lock keys';
+locks:            see lock_appends; if not patient those that are free, and at most 256 tags, the
+                  appends with further ones being busy';
 comment on function tidemark.append_key_lock(pg_catalog.text) is 'Gives the advisory lock on which appends of one key take turns. Taken before the locks of streams.
 
 key:     the key
@@ -758,7 +773,7 @@ returns:         outcome: appended;
                  incarnation and transaction_id: the transaction that appended, for a token
 raises:          22P02, 22P05 a value is not valid; 23505 on events_stream_id_version_key when a
                  transaction of isolation repeatable read lost a race
-locks:           the key, the tags (see lock_tags), then the stream, until the end of the transaction (see stream_lock_key)';
+locks:           see lock_appends';
 comment on function tidemark.append_streams(pg_catalog.text[],pg_catalog.text[],integer[],pg_catalog.text[],integer[],pg_catalog.uuid[],pg_catalog.text[],smallint[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text) is 'Appends events to many streams, all or none, in one statement of the caller''s transaction.
 
 stream_ids:       the streams, each once
@@ -774,9 +789,7 @@ returns:          outcome: appended, conflict, replayed or key reused, as in app
                   written; versions: per stream, the version after the call, the actual one on a
                   conflict; incarnation and transaction_id: the transaction, for a token
 raises:           as append_stream; 23505 when a stream is named twice
-locks:            the key, the tags (see lock_tags), then each stream until the end of the transaction, in the order of the
-                  lock keys, so that two calls cannot wait for each other; above 256 streams the
-                  whole log instead, because the server''s lock table is small';
+locks:            see lock_appends';
 comment on function tidemark.begin_incarnation(bigint,bigint) is 'Begins a new incarnation: the log has moved to another cluster, where transaction ids begin anew
 and mean nothing beside the old ones. Drops the trust in the old cluster''s slot.
 
@@ -804,7 +817,7 @@ comment on column tidemark.commits.event_count is 'Number of events in the trans
 comment on column tidemark.commits.incarnation is 'Which cluster the transaction id belongs to.';
 comment on column tidemark.commits.lsn is 'End of the commit record in the WAL. Null when sequenced from the table.';
 comment on column tidemark.commits.transaction_id is 'The transaction. Its events are ordered by insert_id.';
-comment on function tidemark.condition_holds(pg_catalog.jsonb,pg_catalog.text,pg_catalog.text[],pg_catalog.text) is 'Tells whether no event matches a query that a reader has not seen, and keeps it so until the end of
+comment on function tidemark.condition_holds(pg_catalog.jsonb,pg_catalog.text,pg_catalog.text[],pg_catalog.text,integer) is 'Tells whether no event matches a query that a reader has not seen, and keeps it so until the end of
 the transaction. Events of this transaction count as seen.
 
 query:   see read_query
@@ -813,10 +826,12 @@ after:   the reader''s snapshot, as read_query''s caller got it, <incarnation>/<
 tags:    tags of the events that are to be appended, as in lock_tags
 key:     the key of the append, or null: a retry of an append under a key is let through, because it
          finds its own events, and is told by the key
+streams: how many streams the append concerns
 returns: whether the condition holds
 raises:  TM005 the query or the snapshot is not valid
-locks:   the log, alone when an item has no tags; the key; one tag of each item, alone, and the tags
-         of the events, shared, in the order of the lock keys';
+locks:   the log; the key; one tag of each item, alone, and the tags of the events, shared, in the
+         order of the lock keys. The log alone when an item has no tags, and, because the server''s
+         lock table is small, instead of more than 256 locks of tags and streams';
 comment on function tidemark.count_recorded(timestamp with time zone,timestamp with time zone,bigint) is 'Counts the events of a time, no further than is asked for.
 
 recorded_from, recorded_to: see event_matches
@@ -917,13 +932,23 @@ after_insert_id: insert_id of the event at position after, so that a commit whic
                  need not be counted from its start; null when not known
 returns:         position, insert_id and hash of each event, in no order. An event that the ledger
                  does not promise has a position like another''s; one that is missing leaves none';
-comment on function tidemark.lock_tags(pg_catalog.text[],boolean) is 'Takes the locks of the tags of events that are to be appended. In the order of the lock keys, so
-that two appends cannot wait for each other.
+comment on function tidemark.lock_appends(pg_catalog.text[],pg_catalog.text[],pg_catalog.text[]) is 'Takes the locks of appends, waiting for other writers. In one order, so that two appends cannot wait
+for each other: the log, the keys, the tags, the streams, the last three in the order of the lock
+keys. Above 256 streams and tags together the whole log instead of these, because the server''s lock
+table is small.
+
+stream_ids: the streams
+keys:       the keys of the appends, null for one without
+tags:       per event: its tags as the text of a text[], or null; or null for none at all
+locks:      as said, until the end of the transaction';
+comment on function tidemark.lock_tags(pg_catalog.text[],boolean) is 'Takes the locks of the tags of events that are to be appended, in the order of the lock keys, so
+that two appends cannot wait for each other. For more than 256 tags the whole log instead, because
+the server''s lock table is small.
 
 tags:    per event: its tags as the text of a text[], or null
 patient: whether to wait for who appends under a condition on one of them
-returns: whether all are held; some may be when not
-locks:   the tags, shared';
+returns: whether all are held; some may be when not. Not patient, more than 256 are never held.
+locks:   the tags, shared, or the log, alone';
 comment on view tidemark.log is 'Events in their one order. Order by position; filter on position for a range.';
 comment on type tidemark.log_row is 'What tidemark.read_log returns: an event with its position, or the end of a run.';
 comment on table tidemark.projections is 'Versions of each projection. One of them is live: its tables are what the views show.';
@@ -1149,6 +1174,10 @@ misses an event that is on its way. Two tags may share a key, which costs time a
 
 tag:     the tag
 returns: key of the lock; differs between logs in one database';
+comment on function tidemark.tag_lock_keys(pg_catalog.text[]) is 'Gives the advisory locks of the tags of events.
+
+tags:    per event: its tags as the text of a text[], or null
+returns: keys of the locks, each once, in ascending order';
 comment on function tidemark.take_lead(bigint) is 'Begins a new generation of the sequencer on the slot that it trusts already, so that writes of the
 leader before, should it still run, are refused.
 

@@ -37,7 +37,8 @@ begin
     append_conditionally.query,
     append_conditionally.after,
     append_conditionally.tags,
-    append_conditionally.key
+    append_conditionally.key,
+    cardinality(append_conditionally.stream_ids)
   ) then
     append_conditionally.outcome := 'condition failed';
     return;

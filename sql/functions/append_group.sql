@@ -16,8 +16,8 @@
 --                   transaction, for those appended. An append whose key another one of this call
 --                   has is busy, and a retry by event ids is a conflict here: do these alone.
 -- raises:           as append_stream, and then nothing of the group is written
--- locks:            the keys, the tags (see lock_tags), then the streams, each in the order of the
---                   lock keys
+-- locks:            see lock_appends; if not patient those that are free, and at most 256 tags, the
+--                   appends with further ones being busy
 create or replace function tidemark.append_group(
   stream_ids text[],
   append_streams integer[],
@@ -57,20 +57,11 @@ begin
   append_group.versions := array_fill(0::bigint, array[v_appends]);
 
   if append_group.patient then
-    perform pg_advisory_xact_lock_shared('tidemark.events'::regclass::oid::bigint);
-    perform pg_advisory_xact_lock(k.lock_key)
-    from (
-      select distinct tidemark.append_key_lock(a.key) as lock_key
-      from unnest(append_group.keys) as a (key)
-      order by lock_key
-    ) as k;
-    perform tidemark.lock_tags(append_group.tags, true);
-    perform pg_advisory_xact_lock(k.lock_key)
-    from (
-      select distinct tidemark.stream_lock_key(s.id) as lock_key
-      from unnest(append_group.stream_ids) as s (id)
-      order by lock_key
-    ) as k;
+    perform tidemark.lock_appends(
+      append_group.stream_ids,
+      coalesce(append_group.keys, '{}'),
+      append_group.tags
+    );
   elsif pg_try_advisory_xact_lock_shared('tidemark.events'::regclass::oid::bigint) then
     v_locked := array(
       select pg_try_advisory_xact_lock(tidemark.stream_lock_key(s.id))
@@ -79,10 +70,20 @@ begin
     );
     if append_group.tags is not null then
       v_tagged := array(
-        select tidemark.lock_tags(array_agg(n.tags), false)
-        from unnest(append_group.event_appends, append_group.tags) as n (append, tags)
-        group by n.append
-        order by n.append
+        -- The server's lock table is small.
+        select case
+          when g.total <= 256 then tidemark.lock_tags(g.tags, false)
+          else false
+        end
+        from (
+          select
+            n.append,
+            array_agg(n.tags) as tags,
+            sum(coalesce(sum(cardinality(n.tags::text[])), 0)) over (order by n.append) as total
+          from unnest(append_group.event_appends, append_group.tags) as n (append, tags)
+          group by n.append
+        ) as g
+        order by g.append
       );
     end if;
   else

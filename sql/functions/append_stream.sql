@@ -21,7 +21,7 @@
 --                  incarnation and transaction_id: the transaction that appended, for a token
 -- raises:          22P02, 22P05 a value is not valid; 23505 on events_stream_id_version_key when a
 --                  transaction of isolation repeatable read lost a race
--- locks:           the key, the tags (see lock_tags), then the stream, until the end of the transaction (see stream_lock_key)
+-- locks:           see lock_appends
 create or replace function tidemark.append_stream(
   stream_id text,
   expected text,
@@ -45,13 +45,15 @@ declare
   v_fingerprint bytea;
   v_found record;
 begin
-  if append_stream.patient then
+  if append_stream.patient and append_stream.tags is not null then
+    perform tidemark.lock_appends(
+      array[append_stream.stream_id], array[append_stream.key], append_stream.tags
+    );
+  elsif append_stream.patient then
+    -- As lock_appends does, which is slower by a tenth of an append.
     perform
       pg_advisory_xact_lock_shared('tidemark.events'::regclass::oid::bigint),
       pg_advisory_xact_lock(tidemark.append_key_lock(append_stream.key)),
-      case
-        when append_stream.tags is not null then tidemark.lock_tags(append_stream.tags, true)
-      end,
       pg_advisory_xact_lock(tidemark.stream_lock_key(append_stream.stream_id));
   elsif not (
     pg_try_advisory_xact_lock_shared('tidemark.events'::regclass::oid::bigint)

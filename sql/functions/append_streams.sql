@@ -13,9 +13,7 @@
 --                   written; versions: per stream, the version after the call, the actual one on a
 --                   conflict; incarnation and transaction_id: the transaction, for a token
 -- raises:           as append_stream; 23505 when a stream is named twice
--- locks:            the key, the tags (see lock_tags), then each stream until the end of the transaction, in the order of the
---                   lock keys, so that two calls cannot wait for each other; above 256 streams the
---                   whole log instead, because the server's lock table is small
+-- locks:            see lock_appends
 create or replace function tidemark.append_streams(
   stream_ids text[],
   expected text[],
@@ -42,23 +40,9 @@ declare
   v_fingerprint bytea;
   v_found record;
 begin
-  if cardinality(append_streams.stream_ids) > 256 then
-    perform
-      pg_advisory_xact_lock('tidemark.events'::regclass::oid::bigint),
-      pg_advisory_xact_lock(tidemark.append_key_lock(append_streams.key)),
-      tidemark.lock_tags(append_streams.tags, true);
-  else
-    perform
-      pg_advisory_xact_lock_shared('tidemark.events'::regclass::oid::bigint),
-      pg_advisory_xact_lock(tidemark.append_key_lock(append_streams.key)),
-      tidemark.lock_tags(append_streams.tags, true);
-    perform pg_advisory_xact_lock(k.lock_key)
-    from (
-      select distinct tidemark.stream_lock_key(s.id) as lock_key
-      from unnest(append_streams.stream_ids) as s (id)
-      order by lock_key
-    ) as k;
-  end if;
+  perform tidemark.lock_appends(
+    append_streams.stream_ids, array[append_streams.key], append_streams.tags
+  );
 
   if append_streams.key is not null then
     v_fingerprint := tidemark.append_fingerprint(

@@ -7,22 +7,27 @@
 -- tags:    tags of the events that are to be appended, as in lock_tags
 -- key:     the key of the append, or null: a retry of an append under a key is let through, because it
 --          finds its own events, and is told by the key
+-- streams: how many streams the append concerns
 -- returns: whether the condition holds
 -- raises:  TM005 the query or the snapshot is not valid
--- locks:   the log, alone when an item has no tags; the key; one tag of each item, alone, and the tags
---          of the events, shared, in the order of the lock keys
+-- locks:   the log; the key; one tag of each item, alone, and the tags of the events, shared, in the
+--          order of the lock keys. The log alone when an item has no tags, and, because the server's
+--          lock table is small, instead of more than 256 locks of tags and streams
 create or replace function tidemark.condition_holds(
   query jsonb,
   after text,
   tags text[],
-  key text default null
+  key text default null,
+  streams integer default 1
 )
 returns boolean
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_lock record;
+  v_alone bigint[];
+  v_shared bigint[];
+  v_is_whole boolean;
   v_incarnation smallint;
   v_snapshot pg_snapshot;
   v_own constant xid8 := pg_current_xact_id();
@@ -50,7 +55,16 @@ begin
       using errcode = 'TM005';
   end if;
 
-  if exists (select from jsonb_array_elements(query) as i (item) where i.item -> 'tags' is null) then
+  v_alone := array(
+    select distinct tidemark.tag_lock_key(i.item -> 'tags' ->> 0)
+    from jsonb_array_elements(query) as i (item)
+    where i.item -> 'tags' is not null
+  );
+  v_shared := tidemark.tag_lock_keys(condition_holds.tags);
+  v_is_whole := cardinality(v_alone) + cardinality(v_shared) + condition_holds.streams > 256;
+  if v_is_whole
+    or exists (select from jsonb_array_elements(query) as i (item) where i.item -> 'tags' is null)
+  then
     perform pg_advisory_xact_lock('tidemark.events'::regclass::oid::bigint);
   else
     perform pg_advisory_xact_lock_shared('tidemark.events'::regclass::oid::bigint);
@@ -59,27 +73,17 @@ begin
   if exists (select from tidemark.append_keys as k where k.key = condition_holds.key) then
     return true;
   end if;
-  for v_lock in
-    select l.key, bool_or(l.is_alone) as is_alone
+  if not v_is_whole then
+    perform case
+      when k.lock_key = any (v_alone) then pg_advisory_xact_lock(k.lock_key)
+      else pg_advisory_xact_lock_shared(k.lock_key)
+    end
     from (
-      select tidemark.tag_lock_key(i.item -> 'tags' ->> 0) as key, true as is_alone
-      from jsonb_array_elements(query) as i (item)
-      where i.item -> 'tags' is not null
-      union all
-      select tidemark.tag_lock_key(t.tag), false
-      from unnest(condition_holds.tags) as e (tags)
-      cross join unnest(e.tags::text[]) as t (tag)
-      where t.tag is not null
-    ) as l
-    group by l.key
-    order by l.key
-  loop
-    if v_lock.is_alone then
-      perform pg_advisory_xact_lock(v_lock.key);
-    else
-      perform pg_advisory_xact_lock_shared(v_lock.key);
-    end if;
-  end loop;
+      select distinct u.lock_key
+      from unnest(v_alone || v_shared) as u (lock_key)
+      order by u.lock_key
+    ) as k;
+  end if;
 
   -- Statements of their own, so that their snapshots are taken after the locks were granted.
   select s.incarnation
