@@ -1,5 +1,5 @@
-import { v7 as uuidV7 } from 'uuid'
 import { createPool } from '../src/db/connect.ts'
+import { newEventId } from '../src/store/new-event-id.ts'
 import { creditData } from './accounts.ts'
 import type { BenchDatabase } from './bench-database.ts'
 
@@ -36,7 +36,15 @@ export async function createRawTable(
       await pool.query({
         name: 'insert',
         text: insertSql,
-        values: [streamId, version, uuidV7(), type, 1, JSON.stringify(creditData(account)), '{}'],
+        values: [
+          streamId,
+          version,
+          newEventId(),
+          type,
+          1,
+          JSON.stringify(creditData(account)),
+          '{}',
+        ],
       })
     },
     insertMany: async (streamId, after, accounts) => {
@@ -54,7 +62,7 @@ const type = 'account.credited'
 
 function columns(accounts: readonly number[]) {
   return [
-    accounts.map(() => uuidV7()),
+    accounts.map(() => newEventId()),
     accounts.map(() => type),
     accounts.map(() => 1),
     accounts.map((account) => JSON.stringify(creditData(account))),

@@ -1,6 +1,6 @@
-import { v7 as uuidV7 } from 'uuid'
 import type { NewEvent } from '../core/event.ts'
 import { TidemarkError } from '../core/tidemark-error.ts'
+import { newEventId } from './new-event-id.ts'
 
 /** Events as columns: ids, types, schema versions, data, metadata and tags (null for none at all). */
 export type EncodedEvents = readonly [
@@ -19,7 +19,7 @@ export interface EncodeOptions {
   readonly maxEventBytes?: number | undefined
 }
 
-const defaults = { newId: uuidV7, maxEventBytes: 1_048_576 }
+const defaults = { newId: newEventId, maxEventBytes: 1_048_576 }
 
 /**
  * Writes events as one array per column, because the server casts text to jsonb several times

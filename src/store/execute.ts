@@ -1,4 +1,3 @@
-import { v7 as uuidV7 } from 'uuid'
 import { type Circumstances, withCircumstances } from '../core/causation.ts'
 import { decide } from '../core/decide.ts'
 import {
@@ -17,6 +16,7 @@ import type { Connection } from '../db/queryable.ts'
 import type { EventStore } from './event-store.ts'
 import { executionEventId, findExecution } from './find-execution.ts'
 import { type LoadContext, type LoadedStream, loadStream } from './load-state.ts'
+import { newEventId } from './new-event-id.ts'
 import { retryRaces } from './retry-races.ts'
 import { type DueSnapshot, encodeSnapshot, saveSnapshot } from './snapshots.ts'
 import type { StreamTurns } from './stream-turns.ts'
@@ -177,7 +177,8 @@ async function append(
   const { streamId, options } = execution
   const { key } = options
   const events = withCircumstances(decided, options).map((event, index) => {
-    const id = event.id ?? (key === undefined ? uuidV7() : executionEventId(streamId, key, index))
+    const id =
+      event.id ?? (key === undefined ? newEventId() : executionEventId(streamId, key, index))
     return { ...event, id }
   })
   const call = { ...joint(options), ...(key !== undefined && { key }), expect }
