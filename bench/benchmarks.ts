@@ -1,6 +1,7 @@
 import { appendBenchmarks } from './append.ts'
 import { appendBatchBenchmark } from './append-batch.ts'
 import { appendConditionBenchmark } from './append-condition.ts'
+import { appendEmmettBenchmark } from './append-emmett.ts'
 import type { Benchmark } from './benchmark.ts'
 import { projectionFoldBenchmarks } from './projection-fold.ts'
 import { projectionLatencyBenchmark } from './projection-latency.ts'
@@ -13,6 +14,7 @@ export const benchmarks: readonly Benchmark[] = [
   ...appendBenchmarks,
   appendBatchBenchmark,
   appendConditionBenchmark,
+  appendEmmettBenchmark,
   sequencerLatencyBenchmark,
   sequencerRateBenchmark,
   projectionLatencyBenchmark,

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -70,6 +71,33 @@ test('writes what it measured as JSON and leaves no database behind', async () =
     [`${database.name}_bench`],
   )
   expect(left).toEqual([])
+})
+
+test('compares with Emmett where it is installed, and is skipped elsewhere', async () => {
+  const peers = join(import.meta.dirname, '../../bench/peers/node_modules')
+  const directory = await mkdtemp(join(tmpdir(), 'tidemark-bench-'))
+  try {
+    const file = join(directory, 'results.json')
+    const { stderr } = await bench(
+      ...['append/emmett', '--json', file, '--database-url', database.connectionString],
+      ...['--seconds', '0.3', '--runs', '1'],
+    )
+    const { results } = JSON.parse(await readFile(file, 'utf8')) as { results: unknown[] }
+    if (existsSync(peers)) {
+      const positive = expect.toSatisfy((value) => value > 0)
+      const rates = { rate: positive, unit: 'events/s', p50Ms: positive, p99Ms: positive }
+      const against = expect.stringMatching(/^Emmett \d+\.\d+\.\d+, 32 writers$/)
+      expect(results).toEqual([
+        { name: 'append/emmett', ...rates, ratio: positive, against },
+        { name: 'append/emmett-itself', ...rates, ratio: null, against: null },
+      ])
+    } else {
+      expect(stderr).toContain('append/emmett: skipped')
+      expect(results).toEqual([])
+    }
+  } finally {
+    await rm(directory, { recursive: true })
+  }
 })
 
 test('refuses a name that no benchmark has in one line, with exit code 2', async () => {

@@ -1,0 +1,81 @@
+import pg from 'pg'
+import { queryOnce } from '../test/support/query-once.ts'
+import { creditData } from './accounts.ts'
+import type { BenchDatabase } from './bench-database.ts'
+import { importPeer } from './peers/import-peer.ts'
+
+export const emmettPackage = '@event-driven-io/emmett-postgresql'
+
+/** Emmett, as installed. */
+export interface Emmett {
+  readonly version: string
+  /** Installs its schema beside the log, and makes an event store on a pool of so many connections. */
+  createLog(database: BenchDatabase, connections: number): Promise<EmmettLog>
+}
+
+/** Emmett's event store. Its disposal closes its connections. */
+export interface EmmettLog extends AsyncDisposable {
+  /** Appends one event to a stream, whatever its version. */
+  append(streamId: string, account: number): Promise<void>
+  /** Counts the events that are stored. */
+  countEvents(): Promise<number>
+}
+
+/** What is used of its package. */
+interface EmmettExports {
+  getPostgreSQLEventStore(
+    connectionString: string,
+    options: { readonly connectionOptions: { readonly pool: pg.Pool } },
+  ): EmmettStore
+}
+
+interface EmmettStore {
+  readonly schema: { migrate(): Promise<unknown> }
+  appendToStream(
+    streamName: string,
+    events: readonly { readonly type: string; readonly data: unknown }[],
+  ): Promise<unknown>
+}
+
+/** Imports Emmett; null when it is not installed. */
+export async function importEmmett(): Promise<Emmett | null> {
+  const peer = await importPeer(emmettPackage)
+  if (peer === null) return null
+  const emmett = peer.exports as EmmettExports
+  return {
+    version: peer.version,
+    createLog: (database, connections) => createLog(emmett, database, connections),
+  }
+}
+
+async function createLog(
+  emmett: EmmettExports,
+  { connectionString }: BenchDatabase,
+  connections: number,
+): Promise<EmmettLog> {
+  // A pool of ours, because version 0.42 does not pass on the `connectionOptions.max` that its
+  // documentation has: its own pool never has more than 10 connections.
+  const pool = new pg.Pool({ connectionString, max: connections })
+  pool.on('error', () => {}) // the next append reports a lost connection
+  const store = emmett.getPostgreSQLEventStore(connectionString, { connectionOptions: { pool } })
+  const log: EmmettLog = {
+    append: async (streamId, account) => {
+      await store.appendToStream(streamId, [
+        { type: 'account.credited', data: creditData(account) },
+      ])
+    },
+    countEvents: async () => {
+      const sql = 'select count(*)::integer as events from emt_messages'
+      const [row] = await queryOnce<{ events: number }>(connectionString, sql)
+      return row?.events ?? 0
+    },
+    [Symbol.asyncDispose]: () => pool.end(),
+  }
+  try {
+    await store.schema.migrate()
+    return log
+  } catch (error) {
+    await pool.end()
+    throw error
+  }
+}
