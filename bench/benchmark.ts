@@ -26,6 +26,8 @@ export interface BenchSettings {
   readonly runs: number
   /** Events in the log for benchmarks that read one. */
   readonly events: number
+  /** Events in the log that conditions are checked against. */
+  readonly taggedEvents: number
   readonly signal: AbortSignal
   /** Tells people what goes on. */
   readonly say: (text: string) => void

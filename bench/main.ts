@@ -15,6 +15,7 @@ interface Options {
   readonly seconds: number
   readonly runs: number
   readonly events: number
+  readonly taggedEvents: number
 }
 
 const program = new Command('bench')
@@ -24,6 +25,7 @@ const program = new Command('bench')
   .option('--seconds <n>', 'how long each side of a run is measured', positive, 3)
   .option('--runs <n>', 'how often', wholeNumber, 5)
   .option('--events <n>', 'events in the log that projections read', wholeNumber, 200_000)
+  .option('--tagged-events <n>', 'events in the log of conditions', wholeNumber, 1_000_000)
   .parse()
 
 const options = program.opts<Options>()
@@ -51,7 +53,7 @@ try {
 
 async function main(
   chosen: readonly Benchmark[],
-  { json, databaseUrl, seconds, runs, events }: Options,
+  { json, databaseUrl, seconds, runs, events, taggedEvents }: Options,
   signal: AbortSignal,
 ): Promise<void> {
   await using server = await obtainServer(databaseUrl)
@@ -63,6 +65,7 @@ async function main(
     seconds,
     runs,
     events,
+    taggedEvents,
     signal,
     say,
   })

@@ -14,6 +14,7 @@ test('measures nothing without Emmett, and says in one line how to install it', 
     seconds: 1,
     runs: 1,
     events: 1,
+    taggedEvents: 1,
     signal: new AbortController().signal,
     say: (text) => said.push(text),
   })

@@ -73,6 +73,30 @@ test('writes what it measured as JSON and leaves no database behind', async () =
   expect(left).toEqual([])
 })
 
+test('measures conditions in a small log and in one as large as is asked for', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'tidemark-bench-'))
+  try {
+    const file = join(directory, 'results.json')
+    await bench(
+      ...['append/condition', '--json', file, '--database-url', database.connectionString],
+      ...['--seconds', '0.3', '--runs', '1', '--tagged-events', '20001'],
+    )
+    const { results } = JSON.parse(await readFile(file, 'utf8')) as { results: unknown[] }
+    const positive = expect.toSatisfy((value) => value > 0)
+    const row = { rate: positive, unit: 'events/s', ratio: positive }
+    const times = { p50Ms: positive, p99Ms: positive }
+    expect(results).toEqual(
+      [
+        ['append/condition', 'without a condition, 20,001 events'],
+        ['append/condition-10k', 'without a condition, 10,000 events'],
+        ['append/condition-growth', 'with a condition, 10,000 events'],
+      ].map(([name, against]) => ({ name, ...row, against, ...times })),
+    )
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+})
+
 test('compares with Emmett where it is installed, and is skipped elsewhere', async () => {
   const peers = join(import.meta.dirname, '../../bench/peers/node_modules')
   const directory = await mkdtemp(join(tmpdir(), 'tidemark-bench-'))
