@@ -2,6 +2,7 @@ import { appendBenchmarks } from './append.ts'
 import { appendBatchBenchmark } from './append-batch.ts'
 import { appendConditionBenchmark } from './append-condition.ts'
 import { appendEmmettBenchmark } from './append-emmett.ts'
+import { appendImportBenchmark } from './append-import.ts'
 import type { Benchmark } from './benchmark.ts'
 import { projectionFoldBenchmarks } from './projection-fold.ts'
 import { projectionLatencyBenchmark } from './projection-latency.ts'
@@ -13,6 +14,7 @@ import { sequencerRateBenchmark } from './sequencer-rate.ts'
 export const benchmarks: readonly Benchmark[] = [
   ...appendBenchmarks,
   appendBatchBenchmark,
+  appendImportBenchmark,
   appendConditionBenchmark,
   appendEmmettBenchmark,
   sequencerLatencyBenchmark,

@@ -1,4 +1,6 @@
-import { createPool } from '../src/db/connect.ts'
+import { pipeline } from 'node:stream/promises'
+import { from as copyFrom } from 'pg-copy-streams'
+import { connect, createPool } from '../src/db/connect.ts'
 import { newEventId } from '../src/store/new-event-id.ts'
 import { creditData } from './accounts.ts'
 import type { BenchDatabase } from './bench-database.ts'
@@ -9,6 +11,16 @@ export interface RawTable extends AsyncDisposable {
   insert(streamId: string, version: number, account: number): Promise<void>
   /** Inserts events with versions from `after + 1` on by a prepared `insert … select unnest`. */
   insertMany(streamId: string, after: number, accounts: readonly number[]): Promise<void>
+  /** Inserts events by one COPY. @returns how many there were. */
+  copy(rows: AsyncIterable<RawRow>): Promise<number>
+}
+
+/** An event for {@link RawTable.copy}. */
+export interface RawRow {
+  readonly streamId: string
+  readonly version: number
+  readonly account: number
+  readonly recordedAt: Date
 }
 
 const insertSql = /* sql */ `
@@ -21,6 +33,11 @@ const insertManySql = /* sql */ `
     n.metadata::jsonb
   from unnest($3::uuid[], $4::text[], $5::smallint[], $6::text[], $7::text[])
     with ordinality as n (event_id, type, schema_version, data, metadata, ordinality)`
+
+const copySql = /* sql */ `
+  copy bench.events
+    (stream_id, version, event_id, type, schema_version, data, metadata, recorded_at)
+  from stdin`
 
 /** Makes the table, and a pool of as many connections as the store that it is compared with has. */
 export async function createRawTable(
@@ -54,11 +71,41 @@ export async function createRawTable(
         values: [streamId, after, ...columns(accounts)],
       })
     },
+    copy: async (rows) => {
+      // COPY does not go with pipelining, and a connection of its own is what the import has, too.
+      const client = await connect({ connectionString, pipeline: false })
+      let count = 0
+      const counted = async function* () {
+        for await (const row of rows) {
+          count += 1
+          yield row
+        }
+      }
+      await pipeline(copyLines(counted()), client.query(copyFrom(copySql)))
+      await client.end()
+      return count
+    },
     [Symbol.asyncDispose]: () => pool.end(),
   }
 }
 
 const type = 'account.credited'
+
+/** Characters that are sent at once. */
+const chunkLength = 65_536
+
+async function* copyLines(rows: AsyncIterable<RawRow>): AsyncGenerator<Buffer> {
+  let text = ''
+  for await (const { streamId, version, account, recordedAt } of rows) {
+    const data = JSON.stringify(creditData(account))
+    text += `${streamId}\t${version}\t${newEventId()}\t${type}\t1\t${data}\t{}\t`
+    text += `${recordedAt.toISOString()}\n`
+    if (text.length < chunkLength) continue
+    yield Buffer.from(text)
+    text = ''
+  }
+  yield Buffer.from(text)
+}
 
 function columns(accounts: readonly number[]) {
   return [

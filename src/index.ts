@@ -100,6 +100,12 @@ export type {
   Refused,
 } from './store/execute.ts'
 export type { GroupCommitOptions } from './store/group-commit.ts'
+export type {
+  ImportOptions,
+  ImportProgress,
+  ImportResult,
+} from './store/import/import-events.ts'
+export type { ImportedEvent } from './store/import/imported-event.ts'
 export type { EventPage } from './store/iterate-pages.ts'
 export type { LoadedState, LoadOptions } from './store/load-state.ts'
 export type { LogFilter } from './store/log-filter.ts'

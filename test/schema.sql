@@ -51,6 +51,17 @@ create table tidemark.events (
   constraint events_version_check CHECK ((version > 0))
 );
 
+create table tidemark.imports (
+  key text collate "C" not null,
+  event_count bigint default 0 not null,
+  last_fingerprint bytea,
+  incarnation smallint,
+  transaction_id xid8,
+  changed_at timestamp with time zone default clock_timestamp() not null,
+  constraint imports_pkey PRIMARY KEY (key),
+  constraint imports_event_count_check CHECK ((event_count >= 0))
+);
+
 create table tidemark.migrations (
   id integer default nextval('tidemark.migrations_id_seq'::regclass) not null,
   name character varying(255) not null,
@@ -346,6 +357,18 @@ create function tidemark.append_streams(
   returns record
   language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
 
+create function tidemark.begin_import(
+  key text,
+  imported bigint,
+  stream_ids text[],
+  locked text[],
+  tags text[],
+  OUT versions bigint[],
+  OUT recorded_at text
+)
+  returns record
+  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
 create function tidemark.begin_incarnation(
   generation bigint,
   system_identifier bigint
@@ -389,6 +412,16 @@ create function tidemark.count_recorded(
 )
   returns bigint
   language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp set enable_seqscan=off;
+
+create function tidemark.end_import(
+  key text,
+  event_count bigint,
+  last_fingerprint bytea,
+  OUT incarnation smallint,
+  OUT transaction_id xid8
+)
+  returns record
+  language sql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
 
 create function tidemark.event_matches(
   type text,
@@ -790,6 +823,17 @@ returns:          outcome: appended, conflict, replayed or key reused, as in app
                   conflict; incarnation and transaction_id: the transaction, for a token
 raises:           as append_stream; 23505 when a stream is named twice
 locks:            see lock_appends';
+comment on function tidemark.begin_import(pg_catalog.text,bigint,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[]) is 'Begins to import a run of events: takes their locks and says where their streams are. The caller
+then inserts them and calls end_import, in the same transaction.
+
+key:        the import''s key
+imported:   how many events of its source the caller takes for imported
+stream_ids: streams of which the events have no versions yet
+locked:     all streams of the events, those included
+tags:       per event: its tags as the text of a text[], or null; or null for none at all
+returns:    versions: of stream_ids, 0 for one without events; null when the import is somewhere
+            else: another process carries it on; recorded_at: the server''s clock, as ISO 8601
+locks:      the import; see lock_appends';
 comment on function tidemark.begin_incarnation(bigint,bigint) is 'Begins a new incarnation: the log has moved to another cluster, where transaction ids begin anew
 and mean nothing beside the old ones. Drops the trust in the old cluster''s slot.
 
@@ -837,6 +881,12 @@ comment on function tidemark.count_recorded(timestamp with time zone,timestamp w
 recorded_from, recorded_to: see event_matches
 max_count:                  where to stop
 returns:                    how many there are, at most max_count';
+comment on function tidemark.end_import(pg_catalog.text,bigint,pg_catalog.bytea) is 'Notes that a run of events was imported, in the transaction that did it.
+
+key:              the import''s key
+event_count:      how many events of its source are in the log now
+last_fingerprint: SHA-256 of the last of them, without id and metadata
+returns:          incarnation and transaction_id: this transaction, for a token';
 comment on type tidemark.event_key is 'Names an event within the log: its primary key.';
 comment on function tidemark.event_matches(pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text[],timestamp with time zone,pg_catalog.text[],pg_catalog.text,pg_catalog.text[],pg_catalog.text,timestamp with time zone,timestamp with time zone) is 'Tells whether an event is one of those that a filtered read of the log wants. A condition that is
 null wants all. Written so that the planner takes it apart.
@@ -932,6 +982,13 @@ after_insert_id: insert_id of the event at position after, so that a commit whic
                  need not be counted from its start; null when not known
 returns:         position, insert_id and hash of each event, in no order. An event that the ledger
                  does not promise has a position like another''s; one that is missing leaves none';
+comment on table tidemark.imports is 'Imports from other systems, and how far they have come. A row may be deleted: its import then begins anew.';
+comment on column tidemark.imports.changed_at is 'Server''s clock when it last went on.';
+comment on column tidemark.imports.event_count is 'Events of its source that are in the log.';
+comment on column tidemark.imports.incarnation is 'Which cluster the transaction id belongs to.';
+comment on column tidemark.imports.key is 'What the import is called.';
+comment on column tidemark.imports.last_fingerprint is 'SHA-256 of the last of them, without id and metadata: tells whether the source is still the same.';
+comment on column tidemark.imports.transaction_id is 'Transaction of the last of them, for the token.';
 comment on function tidemark.lock_appends(pg_catalog.text[],pg_catalog.text[],pg_catalog.text[]) is 'Takes the locks of appends, waiting for other writers. In one order, so that two appends cannot wait
 for each other: the log, the keys, the tags, the streams, the last three in the order of the lock
 keys. Above 256 streams and tags together the whole log instead of these, because the server''s lock

@@ -37,6 +37,7 @@ export const exitCodeOfError: Readonly<Record<ErrorCode, number>> = {
   APPEND_KEY_REUSED: exitCodes.usage,
   APPEND_CONDITION_FAILED: exitCodes.refused,
   APPEND_QUEUE_FULL: exitCodes.refused,
+  IMPORT_INVALID: exitCodes.usage,
   STORE_CLOSED: exitCodes.usage,
   TRANSACTION_STALE: exitCodes.refused,
   EVENT_DATA_INVALID: exitCodes.usage,

@@ -10,6 +10,12 @@ export interface ErrorDetails {
   APPEND_KEY_REUSED: { readonly key: string }
   APPEND_CONDITION_FAILED: { readonly reason: string }
   APPEND_QUEUE_FULL: { readonly queued: number }
+  IMPORT_INVALID: {
+    /** Number of the event in its source, from 1; null when it is not about one. */
+    readonly event: bigint | null
+    readonly streamId: string | null
+    readonly reason: string
+  }
   STORE_CLOSED: { readonly reason: string }
   TRANSACTION_STALE: { readonly reason: string }
   EVENT_DATA_INVALID: {

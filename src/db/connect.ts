@@ -8,6 +8,8 @@ export interface ConnectOptions {
   readonly applicationName?: string
   /** How long to try. Default 10,000. */
   readonly connectTimeoutMs?: number
+  /** Whether statements that are issued without waiting travel together. COPY needs false. Default true. */
+  readonly pipeline?: boolean
 }
 
 /** Dates in the one style that can be parsed, whatever the database is set to. */
@@ -51,8 +53,7 @@ function clientConfig(options: ConnectOptions): pg.ClientConfig {
     application_name: options.applicationName ?? defaults.applicationName,
     connectionTimeoutMillis: options.connectTimeoutMs ?? defaults.connectTimeoutMs,
     keepAlive: true,
-    // Statements that are issued without waiting for each other travel together.
-    pipeline: true,
+    pipeline: options.pipeline ?? true,
   }
 }
 

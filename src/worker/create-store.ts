@@ -31,6 +31,12 @@ import { readSequencer } from '../sequencer/sequencer-state.ts'
 import { type DeciderStore, deciderStore } from '../store/decider-store.ts'
 import { type EventStore, eventStore } from '../store/event-store.ts'
 import type { GroupCommitOptions } from '../store/group-commit.ts'
+import {
+  type ImportOptions,
+  type ImportResult,
+  importEvents,
+} from '../store/import/import-events.ts'
+import type { ImportedEvent } from '../store/import/imported-event.ts'
 import { warnOfLossyEvents } from '../store/warn-of-lossy-events.ts'
 import { type WaitOptions, waitForToken } from '../subscriptions/wait-for.ts'
 import { type AuditOptions, type AuditResult, audit } from './audit.ts'
@@ -94,6 +100,12 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
   rollback(projection: string, options?: SwitchOptions): Promise<SwitchResult>
   /** Removes a version that is not live. See `dropVersion`. */
   drop(projection: string, version: number, options?: { readonly live?: boolean }): Promise<void>
+
+  /** Imports events of another system, fast and exactly once. See `importEvents`. */
+  importEvents(
+    events: AsyncIterable<ImportedEvent> | Iterable<ImportedEvent>,
+    options: ImportOptions,
+  ): Promise<ImportResult>
 
   status(): Promise<LogStatus>
 
@@ -161,6 +173,8 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
     promote: (projection, promotion) => promote(pool, names, projection, promotion),
     rollback: (projection, change) => rollback(pool, names, projection, change),
     drop: (projection, version, removal) => dropVersion(pool, names, projection, version, removal),
+    importEvents: (imported, importing) =>
+      importEvents({ connectionString, names, maxEventBytes }, imported, importing),
     status: () => readStatus(pool, names),
     seal: (sealing) => sealAll(pool, names, sealing),
     verify: (verification) => verifyLog(pool, names, verification),

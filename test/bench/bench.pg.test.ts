@@ -73,6 +73,14 @@ test('writes what it measured as JSON and leaves no database behind', async () =
   expect(left).toEqual([])
 })
 
+test('measures imports', async () => {
+  const { stdout } = await bench(
+    ...['append/import', '--database-url', database.connectionString],
+    ...['--seconds', '0.2', '--runs', '1'],
+  )
+  expect(stdout).toMatch(/append\/import.*events\/s.*one raw COPY/)
+})
+
 test('measures conditions in a small log and in one as large as is asked for', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'tidemark-bench-'))
   try {

@@ -1,0 +1,127 @@
+import type pg from 'pg'
+import { isTidemarkError, type TidemarkError } from '../../core/tidemark-error.ts'
+import type { Token } from '../../core/token.ts'
+import type { LogNames } from '../../db/log-names.ts'
+import { sqlstate, sqlstateOf } from '../../db/sqlstate.ts'
+import { appendError } from '../append-error.ts'
+import { tokenOf } from '../append-outcome.ts'
+import { copyRows } from './copy-rows.ts'
+import type { ImportRow } from './encode-row.ts'
+import { eventNotImportable, importInvalid } from './imported-event.ts'
+import { findMisplaced, placeRows, streamsOf } from './place-rows.ts'
+import type { ImportBatch } from './read-batches.ts'
+
+interface BegunRow {
+  readonly versions: readonly string[] | null
+  readonly recorded_at: string
+}
+
+interface EndedRow {
+  readonly incarnation: number
+  readonly transaction_id: string
+}
+
+/**
+ * Imports a batch in one transaction, with the note that it is imported.
+ *
+ * @param imported how many events of the source are in the log before.
+ * @throws IMPORT_INVALID and nothing of the batch was written.
+ */
+export async function importBatch(
+  client: pg.Client,
+  names: LogNames,
+  key: string,
+  imported: bigint,
+  batch: ImportBatch,
+): Promise<Token> {
+  // Of any other isolation, the locks would come after the snapshot.
+  await client.query('begin isolation level read committed')
+  try {
+    const token = await write(client, names, key, imported, batch)
+    await client.query('commit')
+    return token
+  } catch (error) {
+    await client.query('rollback').catch(() => {})
+    throw isTidemarkError(error) ? error : await explain(client, names, batch.rows, error)
+  }
+}
+
+async function write(
+  client: pg.Client,
+  names: LogNames,
+  key: string,
+  imported: bigint,
+  { rows, lastFingerprint }: ImportBatch,
+): Promise<Token> {
+  const { ids, unplaced } = streamsOf(rows)
+  const tags = rows.some((row) => row.tags !== null) ? rows.map((row) => row.tags) : null
+  const { rows: begun } = await client.query<BegunRow>(
+    `select versions::text[], recorded_at from ${names.schema}.begin_import($1, $2, $3, $4, $5)`,
+    [key, imported, unplaced, ids, tags],
+  )
+  const { versions, recorded_at: now } = begun[0] as BegunRow
+  if (versions === null) throw carriedOn(key)
+  const current = new Map(unplaced.map((id, index) => [id, BigInt(versions[index] ?? 0)]))
+  await copyRows(client, names, rows, placeRows(rows, current), now)
+  const { rows: ended } = await client.query<EndedRow>(
+    /* sql */ `
+    select incarnation::integer, transaction_id::text
+    from ${names.schema}.end_import($1, $2, $3)`,
+    [key, imported + BigInt(rows.length), lastFingerprint],
+  )
+  const { incarnation, transaction_id: transactionId } = ended[0] as EndedRow
+  return tokenOf(incarnation, transactionId)
+}
+
+/** Finds out which event it was that the server refused. */
+async function explain(
+  client: pg.Client,
+  names: LogNames,
+  rows: readonly ImportRow[],
+  error: unknown,
+): Promise<unknown> {
+  const state = sqlstateOf(error)
+  if (state === sqlstate.versionHole || state === sqlstate.uniqueViolation) {
+    return (await lookUpMisplaced(client, names, rows)) ?? error
+  }
+  const mapped = appendError(error, names.schema)
+  const row = rows[lineOf(error) - 1]
+  if (row === undefined || !isTidemarkError(mapped, 'APPEND_INVALID')) return mapped
+  const { reason } = mapped.details
+  return eventNotImportable(row.number, row.streamId, `is refused by the server: ${reason}`, error)
+}
+
+async function lookUpMisplaced(
+  client: pg.Client,
+  names: LogNames,
+  rows: readonly ImportRow[],
+): Promise<TidemarkError | undefined> {
+  const { ids } = streamsOf(rows)
+  const { rows: found } = await client.query<{ stream_id: string; version: string }>(
+    /* sql */ `
+    select s.id as stream_id, e.version::text
+    from unnest($1::text[]) as s (id)
+    cross join lateral (
+      select e.version
+      from ${names.schema}.events as e
+      where e.stream_id = s.id
+      order by e.version desc
+      limit 1
+    ) as e`,
+    [ids],
+  )
+  return findMisplaced(
+    rows,
+    new Map(found.map(({ stream_id: id, version }) => [id, BigInt(version)])),
+  )
+}
+
+/** Line of the COPY at which an error arose, from 1; 0 when it did not arise at one. */
+function lineOf(error: unknown): number {
+  const isError = typeof error === 'object' && error !== null && 'where' in error
+  return Number(/COPY \w+, line (\d+)/.exec(isError ? String(error.where) : '')?.[1] ?? 0)
+}
+
+function carriedOn(key: string): TidemarkError {
+  return importInvalid(`another process carries on the import "${key}": let it finish`)
+}
