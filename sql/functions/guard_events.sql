@@ -16,56 +16,85 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_fault record;
+  v_all record;
+  v_stream_id text;
 begin
-  select s.stream_id, s.is_foreign
-  into v_fault
-  from (
-    select
-      r.stream_id,
-      min(r.version) as first_version,
-      min(r.insert_id) as first_insert_id,
-      min(r.version - r.rank) <> max(r.version - r.rank)
-        or bool_or(r.insert_id not between 1 and i.last_value) as has_hole,
-      bool_or(
-        r.transaction_id <> pg_current_xact_id()
-        or r.incarnation <> q.incarnation
-      ) as is_foreign
-    from (
-      select
-        inserted.*,
-        row_number() over (partition by inserted.stream_id order by inserted.insert_id) as rank
-      from inserted
-    ) as r
-    cross join tidemark.sequencer as q
-    cross join tidemark.events_insert_id_seq as i
-    group by r.stream_id
-  ) as s
-  where s.is_foreign
-    or s.has_hole
-    or (
-      s.first_version > 1
-      -- Not "not exists": the planner may hash that, and read the whole log for it.
-      and (
-        select e.version
-        from tidemark.events as e
-        where e.stream_id = s.stream_id
-          and e.version = s.first_version - 1
-          and e.insert_id < s.first_insert_id
-        limit 1
-      ) is null
-    )
-  limit 1;
+  select
+    count(*) as events,
+    min(r.stream_id) as stream_id,
+    min(r.version) as version,
+    min(r.insert_id) as insert_id,
+    bool_or(r.insert_id not between 1 and (
+      select i.last_value
+      from tidemark.events_insert_id_seq as i
+    )) as has_forged_ids,
+    bool_or(r.transaction_id <> pg_current_xact_id() or r.incarnation <> (
+      select q.incarnation
+      from tidemark.sequencer as q
+    )) as is_foreign,
+    bool_or(r.tags <> '{}') as has_tags
+  into v_all
+  from inserted as r;
 
-  if v_fault.is_foreign then
+  if v_all.is_foreign then
     raise exception 'the transaction id of an event is that of the transaction which inserts it'
       using errcode = 'TM003', hint = 'Leave transaction_id to its default.';
-  elsif v_fault.stream_id is not null then
-    raise exception 'versions of stream "%" would have a hole', v_fault.stream_id
+  end if;
+
+  if v_all.has_forged_ids then
+    v_stream_id := v_all.stream_id;
+  elsif v_all.events = 1 then
+    -- The commonest case, at half the cost of the other.
+    if v_all.version > 1 and (
+      select e.version
+      from tidemark.events as e
+      where e.stream_id = v_all.stream_id
+        and e.version = v_all.version - 1
+        and e.insert_id < v_all.insert_id
+      limit 1
+    ) is null then
+      v_stream_id := v_all.stream_id;
+    end if;
+  else
+    select s.stream_id
+    into v_stream_id
+    from (
+      select
+        r.stream_id,
+        min(r.version) as first_version,
+        min(r.insert_id) as first_insert_id,
+        min(r.version - r.rank) <> max(r.version - r.rank) as has_hole
+      from (
+        select
+          inserted.stream_id,
+          inserted.version,
+          inserted.insert_id,
+          row_number() over (partition by inserted.stream_id order by inserted.insert_id) as rank
+        from inserted
+      ) as r
+      group by r.stream_id
+    ) as s
+    where s.has_hole
+      or (
+        s.first_version > 1
+        -- Not "not exists": the planner may hash that, and read the whole log for it.
+        and (
+          select e.version
+          from tidemark.events as e
+          where e.stream_id = s.stream_id
+            and e.version = s.first_version - 1
+            and e.insert_id < s.first_insert_id
+          limit 1
+        ) is null
+      )
+    limit 1;
+  end if;
+  if v_stream_id is not null then
+    raise exception 'versions of stream "%" would have a hole', v_stream_id
       using errcode = 'TM002', hint = 'Append through tidemark.append.';
   end if;
 
-  if exists (select from inserted as e where e.tags <> '{}') then
+  if v_all.has_tags then
     -- Held already, unless the rows were inserted past the append functions.
     perform tidemark.lock_tags(array_agg(e.tags::text), true)
     from inserted as e;
