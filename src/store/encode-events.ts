@@ -21,35 +21,54 @@ export interface EncodeOptions {
 
 const defaults = { newId: newEventId, maxEventBytes: 1_048_576 }
 
+/** An event that was checked, as text. */
+export interface EncodedEvent {
+  readonly id: string
+  readonly type: string
+  readonly schemaVersion: number
+  /** JSON. */
+  readonly data: string
+  readonly metadata: string
+  /** The text of a `text[]`; null for none. */
+  readonly tags: string | null
+}
+
 /**
- * Writes events as one array per column, because the server casts text to jsonb several times
- * faster than it takes one large jsonb argument apart.
+ * Checks an event and writes it as text.
  *
  * @throws EVENT_DATA_INVALID when data or metadata is not something that JSON can hold.
  * @throws EVENT_TOO_LARGE
+ */
+export function encodeEvent(event: NewEvent, options: EncodeOptions): EncodedEvent {
+  const { newId = defaults.newId, maxEventBytes = defaults.maxEventBytes } = options
+  refuseUnstorable(event)
+  const data = encodeJson(event, 'data', event.data)
+  const metadata = encodeJson(event, 'metadata', event.metadata ?? {})
+  refuseLarge(event, data, metadata, maxEventBytes)
+  const { id = newId(), type, schemaVersion } = event
+  return { id, type, schemaVersion, data, metadata, tags: encodeTags(event) }
+}
+
+/**
+ * Writes events as one array per column, because the server casts text to jsonb several times
+ * faster than it takes one large jsonb argument apart. Throws as {@link encodeEvent}.
  */
 export function encodeEvents(
   events: readonly NewEvent[],
   options: EncodeOptions = {},
 ): EncodedEvents {
-  const { newId = defaults.newId, maxEventBytes = defaults.maxEventBytes } = options
-  for (const event of events) refuseUnstorable(event)
-  const data = events.map((event) => encodeJson(event, 'data', event.data))
-  const metadata = events.map((event) => encodeJson(event, 'metadata', event.metadata ?? {}))
-  for (const [index, event] of events.entries()) {
-    refuseLarge(event, [data[index] ?? '', metadata[index] ?? ''], maxEventBytes)
-  }
+  const encoded = events.map((event) => encodeEvent(event, options))
   return [
-    events.map((event) => event.id ?? newId()),
-    events.map((event) => event.type),
-    events.map((event) => event.schemaVersion),
-    data,
-    metadata,
-    events.some((event) => event.tags?.length) ? events.map(encodeTags) : null,
+    encoded.map(({ id }) => id),
+    encoded.map(({ type }) => type),
+    encoded.map(({ schemaVersion }) => schemaVersion),
+    encoded.map(({ data }) => data),
+    encoded.map(({ metadata }) => metadata),
+    encoded.some(({ tags }) => tags !== null) ? encoded.map(({ tags }) => tags) : null,
   ]
 }
 
-function refuseLarge({ type }: NewEvent, [data, metadata]: [string, string], maxBytes: number) {
+function refuseLarge({ type }: NewEvent, data: string, metadata: string, maxBytes: number) {
   // No character takes more than three bytes: most events need not be measured.
   if ((data.length + metadata.length) * 3 <= maxBytes) return
   const bytes = Buffer.byteLength(data) + Buffer.byteLength(metadata)

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { isTidemarkError } from '../../core/tidemark-error.ts'
 import { checkStreamId } from '../check-append.ts'
-import { type EncodeOptions, encodeEvents } from '../encode-events.ts'
+import { type EncodeOptions, encodeEvent } from '../encode-events.ts'
 import { eventNotImportable, type ImportedEvent } from './imported-event.ts'
 
 /** An event that was checked, as COPY takes it, but for its version and for the server's clock. */
@@ -34,15 +34,15 @@ export function encodeRow(number: bigint, given: ImportedEvent, options: EncodeO
   if (fault !== undefined) throw eventNotImportable(number, String(streamId), fault)
   try {
     checkStreamId(streamId)
-    const [[id], [type], [schemaVersion], [data], [metadata], tags] = encodeEvents([event], options)
-    const own = tags?.[0] ?? null
-    const fields = [streamId, id, type, schemaVersion, data, metadata, own ?? '{}']
+    const { id, type, schemaVersion, data, metadata, tags } = encodeEvent(event, options)
     return {
       number,
       streamId,
       version,
-      tags: own,
-      fields: fields.map((field) => escapeField(String(field))).join('\t'),
+      tags,
+      fields:
+        `${escapeField(streamId)}\t${id}\t${escapeField(type)}\t${schemaVersion}\t` +
+        `${escapeField(data)}\t${escapeField(metadata)}\t${tags === null ? '{}' : escapeField(tags)}`,
       recordedAt: recordedAt?.toISOString(),
     }
   } catch (error) {
