@@ -248,7 +248,7 @@ create function tidemark.append(
   OUT replayed boolean
 )
   returns record
-  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.append_conditionally(
   query jsonb,
@@ -272,7 +272,7 @@ create function tidemark.append_conditionally(
   OUT transaction_id xid8
 )
   returns record
-  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.append_fingerprint(
   stream_ids text[],
@@ -308,7 +308,7 @@ create function tidemark.append_group(
   OUT transaction_id xid8
 )
   returns record
-  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.append_key_lock(
   key text
@@ -333,7 +333,7 @@ create function tidemark.append_stream(
   OUT transaction_id xid8
 )
   returns record
-  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.append_streams(
   stream_ids text[],
@@ -355,7 +355,7 @@ create function tidemark.append_streams(
   OUT transaction_id xid8
 )
   returns record
-  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.begin_import(
   key text,
@@ -374,7 +374,7 @@ create function tidemark.begin_incarnation(
   system_identifier bigint
 )
   returns void
-  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.choose_index(
   max_entries integer,
@@ -634,7 +634,7 @@ create function tidemark.save_snapshot(
   state text
 )
   returns void
-  language sql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+  language sql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.seal_events(
   max_events integer,
@@ -642,7 +642,7 @@ create function tidemark.seal_events(
   OUT last_position bigint
 )
   returns record
-  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.sequence_commits(
   generation bigint,
@@ -659,7 +659,7 @@ create function tidemark.sequence_commits(
   OUT last_position bigint
 )
   returns record
-  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.sequence_from_table(
   generation bigint,
@@ -672,7 +672,7 @@ create function tidemark.sequence_from_table(
   OUT last_position bigint
 )
   returns record
-  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.snapshot_is_visible(
   snapshot pg_snapshot
@@ -716,7 +716,7 @@ create function tidemark.take_lead(
   generation bigint
 )
   returns tidemark.sequencer
-  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 comment on function tidemark.append(pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text,pg_catalog.jsonb) is 'Appends events to one stream. For psql and for other languages; raises where append_stream
 returns a conflict.
@@ -969,9 +969,13 @@ and without a hole when version minus rank is the same for all and the version b
 Also writes the tags of the events into tidemark.event_tags, with the owner''s rights, because who
 appends need not be allowed to.
 
+On no other table: with columns of types of their own, whose casts are theirs too, others could run
+what they like with the owner''s rights.
+
 returns: null (statement trigger)
 locks:   the tags, shared, until the end of the transaction
-raises:  TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction''s';
+raises:  42501 it was put on another table
+         TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction''s';
 comment on function tidemark.hash_events(bigint,bigint,bigint) is 'Hashes the events of a range of positions, each by itself. The canonical form that is hashed is
 described in docs/integrity.md; `tidemark verify` has a statement of its own for it, because it
 trusts no function of the log''s schema.
@@ -1243,3 +1247,57 @@ returns:    the sequencer row
 raises:     TM007 another leader has taken over';
 
 create publication tidemark_log for table tidemark.events (incarnation, transaction_id) insert;
+
+grant select on table tidemark.append_keys to tidemark_append;
+grant select on table tidemark.commits to tidemark_append;
+grant select on table tidemark.commits to tidemark_read;
+grant select on table tidemark.commits to tidemark_worker;
+grant select on table tidemark.event_tags to tidemark_append;
+grant select on table tidemark.event_tags to tidemark_read;
+grant select on table tidemark.event_tags to tidemark_worker;
+grant select on table tidemark.events to tidemark_append;
+grant select on table tidemark.events to tidemark_read;
+grant select on table tidemark.events to tidemark_worker;
+grant select on table tidemark.log to tidemark_read;
+grant delete, insert, select, update (changed_at), update (state) on table tidemark.projections to tidemark_worker;
+grant select on table tidemark.projections to tidemark_append;
+grant select on table tidemark.projections to tidemark_read;
+grant select on table tidemark.seal_head to tidemark_read;
+grant select on table tidemark.seal_head to tidemark_worker;
+grant select on table tidemark.seals to tidemark_read;
+grant select on table tidemark.seals to tidemark_worker;
+grant select on table tidemark.sequencer to tidemark_append;
+grant select on table tidemark.sequencer to tidemark_read;
+grant select on table tidemark.sequencer to tidemark_worker;
+grant select on table tidemark.snapshots to tidemark_append;
+grant select on table tidemark.snapshots to tidemark_read;
+grant select on table tidemark.streams to tidemark_read;
+grant delete, insert, select, update ("position"), update (error), update (owner), update (state), update (updated_at) on table tidemark.subscriptions to tidemark_worker;
+grant select on table tidemark.subscriptions to tidemark_append;
+grant select on table tidemark.subscriptions to tidemark_read;
+grant usage on schema tidemark to tidemark_append;
+grant usage on schema tidemark to tidemark_read;
+grant usage on schema tidemark to tidemark_worker;
+grant execute on function tidemark.append(text,text,jsonb,text,jsonb) to tidemark_append;
+revoke execute on function tidemark.append(text,text,jsonb,text,jsonb) from public;
+grant execute on function tidemark.append_conditionally(jsonb,text,text[],text[],integer[],text[],integer[],uuid[],text[],smallint[],text[],text[],text[],text) to tidemark_append;
+revoke execute on function tidemark.append_conditionally(jsonb,text,text[],text[],integer[],text[],integer[],uuid[],text[],smallint[],text[],text[],text[],text) from public;
+grant execute on function tidemark.append_group(text[],integer[],text[],integer[],text[],boolean,integer[],text[],integer[],uuid[],text[],smallint[],text[],text[],text[]) to tidemark_append;
+revoke execute on function tidemark.append_group(text[],integer[],text[],integer[],text[],boolean,integer[],text[],integer[],uuid[],text[],smallint[],text[],text[],text[]) from public;
+grant execute on function tidemark.append_stream(text,text,uuid[],text[],smallint[],text[],text[],text[],text,boolean) to tidemark_append;
+revoke execute on function tidemark.append_stream(text,text,uuid[],text[],smallint[],text[],text[],text[],text,boolean) from public;
+grant execute on function tidemark.append_streams(text[],text[],integer[],text[],integer[],uuid[],text[],smallint[],text[],text[],text[],text) to tidemark_append;
+revoke execute on function tidemark.append_streams(text[],text[],integer[],text[],integer[],uuid[],text[],smallint[],text[],text[],text[],text) from public;
+grant execute on function tidemark.begin_incarnation(bigint,bigint) to tidemark_worker;
+revoke execute on function tidemark.begin_incarnation(bigint,bigint) from public;
+revoke execute on function tidemark.guard_events() from public;
+grant execute on function tidemark.save_snapshot(text,text,text,bigint,uuid,text) to tidemark_append;
+revoke execute on function tidemark.save_snapshot(text,text,text,bigint,uuid,text) from public;
+grant execute on function tidemark.seal_events(integer) to tidemark_worker;
+revoke execute on function tidemark.seal_events(integer) from public;
+grant execute on function tidemark.sequence_commits(bigint,bigint,smallint[],xid8[],integer[],pg_lsn[],timestamp with time zone[],xid8,text,text) to tidemark_worker;
+revoke execute on function tidemark.sequence_commits(bigint,bigint,smallint[],xid8[],integer[],pg_lsn[],timestamp with time zone[],xid8,text,text) from public;
+grant execute on function tidemark.sequence_from_table(bigint,text,pg_snapshot,pg_lsn,text,text) to tidemark_worker;
+revoke execute on function tidemark.sequence_from_table(bigint,text,pg_snapshot,pg_lsn,text,text) from public;
+grant execute on function tidemark.take_lead(bigint) to tidemark_worker;
+revoke execute on function tidemark.take_lead(bigint) from public;

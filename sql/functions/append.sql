@@ -29,6 +29,7 @@ create or replace function tidemark.append(
   out replayed boolean
 )
 language plpgsql
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -37,7 +38,7 @@ begin
   if coalesce(append.stream_id, '') = '' then
     raise exception 'the stream id is empty' using errcode = 'TM005';
   end if;
-  if append.expected is null or append.expected !~ '^(any|absent|present|\d{1,18})$' then
+  if append.expected is null or append.expected !~ '^(any|absent|present|[0-9]{1,18})$' then
     raise exception 'expected is "%", not any, absent, present or a version', append.expected
       using errcode = 'TM005';
   end if;
@@ -59,7 +60,7 @@ begin
     select
     from jsonb_array_elements(append.events) as n (event)
     where n.event ->> 'id' !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-      or n.event ->> 'schemaVersion' !~ '^[1-9]\d{0,4}$'
+      or n.event ->> 'schemaVersion' !~ '^[1-9][0-9]{0,4}$'
       or lpad(n.event ->> 'schemaVersion', 5, '0') > '32767'
       or jsonb_typeof(n.event -> 'metadata') <> 'object'
       or jsonb_typeof(n.event -> 'tags') <> 'array'

@@ -28,6 +28,7 @@ create or replace function tidemark.append_conditionally(
   out transaction_id xid8
 )
 language plpgsql
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare

@@ -42,6 +42,7 @@ create or replace function tidemark.append_group(
   out transaction_id xid8
 )
 language plpgsql
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare

@@ -39,6 +39,7 @@ create or replace function tidemark.append_stream(
   out transaction_id xid8
 )
 language plpgsql
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare

@@ -11,6 +11,7 @@ create or replace function tidemark.begin_incarnation(
 )
 returns void
 language plpgsql
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare

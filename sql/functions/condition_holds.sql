@@ -50,7 +50,7 @@ begin
     raise exception 'a query is an array of at least one {types, tags}, one of them or both, arrays of texts'
       using errcode = 'TM005';
   end if;
-  if after !~ '^[1-9]\d{0,4}/\d{1,20}:\d{1,20}:(\d{1,20}(,\d{1,20})*)?$' then
+  if after !~ '^[1-9][0-9]{0,4}/[0-9]{1,20}:[0-9]{1,20}:([0-9]{1,20}(,[0-9]{1,20})*)?$' then
     raise exception '"%" is not what a read of a query gave', left(after, 100)
       using errcode = 'TM005';
   end if;

@@ -7,9 +7,13 @@
 -- Also writes the tags of the events into tidemark.event_tags, with the owner's rights, because who
 -- appends need not be allowed to.
 --
+-- On no other table: with columns of types of their own, whose casts are theirs too, others could run
+-- what they like with the owner's rights.
+--
 -- returns: null (statement trigger)
 -- locks:   the tags, shared, until the end of the transaction
--- raises:  TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction's
+-- raises:  42501 it was put on another table
+--          TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction's
 create or replace function tidemark.guard_events() returns trigger
 language plpgsql
 security definer
@@ -19,6 +23,10 @@ declare
   v_all record;
   v_stream_id text;
 begin
+  if tg_relid <> 'tidemark.events'::regclass then
+    raise exception 'guard_events guards no table but the event log' using errcode = '42501';
+  end if;
+
   select
     count(*) as events,
     min(r.stream_id) as stream_id,

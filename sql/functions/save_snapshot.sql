@@ -19,6 +19,7 @@ create or replace function tidemark.save_snapshot(
   state text
 ) returns void
 language sql
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
   insert into tidemark.snapshots as s (

@@ -14,6 +14,7 @@ create or replace function tidemark.seal_events(
   out last_position bigint
 )
 language plpgsql
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare

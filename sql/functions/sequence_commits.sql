@@ -30,6 +30,7 @@ create or replace function tidemark.sequence_commits(
   out last_position bigint
 )
 language plpgsql
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare

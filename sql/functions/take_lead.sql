@@ -6,6 +6,7 @@
 -- raises:     TM007 another leader has taken over
 create or replace function tidemark.take_lead(generation bigint) returns tidemark.sequencer
 language plpgsql
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare

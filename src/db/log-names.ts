@@ -12,6 +12,20 @@ export interface LogNames {
   readonly channel: string
   /** Publications are per database. */
   readonly publication: string
+  readonly roles: LogRoles
+}
+
+/**
+ * The group roles of a log. Roles are per cluster: logs of one schema in several databases share them,
+ * and each database grants what is its own.
+ */
+export interface LogRoles {
+  /** Of applications that append. */
+  readonly append: string
+  /** Of readers. */
+  readonly read: string
+  /** Of workers. */
+  readonly worker: string
 }
 
 /**
@@ -27,7 +41,12 @@ export function logNames(schema: string = defaultSchema): LogNames {
       details: { option: 'schema', reason },
     })
   }
-  return { schema, channel: `${schema}_log`, publication: `${schema}_log` }
+  return {
+    schema,
+    channel: `${schema}_log`,
+    publication: `${schema}_log`,
+    roles: { append: `${schema}_append`, read: `${schema}_read`, worker: `${schema}_worker` },
+  }
 }
 
 /**

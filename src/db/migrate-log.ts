@@ -3,19 +3,23 @@ import { basename } from 'node:path'
 import { runner } from 'node-pg-migrate'
 import type pg from 'pg'
 import { TidemarkError } from '../core/tidemark-error.ts'
+import { applyPrivileges } from './apply-privileges.ts'
 import { claimSchema } from './claim-schema.ts'
-import { advisoryLockKey, logNames } from './log-names.ts'
+import { advisoryLockKey, type LogNames, logNames } from './log-names.ts'
 import { readServerFacts, requireUsableServer, walLevelWarning } from './preflight.ts'
 import { ensurePublication } from './publication.ts'
+import { ensureRoles } from './roles.ts'
 import { forSchema, migrationsDirectory, readSqlObjects, type SqlObject } from './sql-files.ts'
 import { sqlstate, sqlstateOf } from './sqlstate.ts'
 
-/** What a run of the migrations did. All lists are empty when there was nothing to do. */
+/** What a run of the migrations did. All lists but the warnings are empty when there was nothing to do. */
 export interface MigrateResult {
   /** Migration files applied now. */
   readonly migrations: readonly string[]
   /** Functions, triggers and views whose text changed and was applied now. */
   readonly objects: readonly string[]
+  /** Roles of the log, and `public`, whose privileges on it changed now. */
+  readonly grantees: readonly string[]
   /** What to do so that everything works; the migrations themselves succeeded. */
   readonly warnings: readonly string[]
 }
@@ -37,10 +41,15 @@ export async function migrateLog(client: pg.Client, schema?: string): Promise<Mi
   try {
     await claimSchema(client, names.schema)
     const migrations = await applyMigrations(client, names.schema)
-    const objects = await applySqlObjects(client, names.schema)
+    const { roles, warnings } = await ensureRoles(client, names)
+    const applied = await applySql(client, names, roles)
     await ensurePublication(client, names, facts.versionNumber)
     const warning = walLevelWarning(facts)
-    return { migrations, objects, warnings: warning === undefined ? [] : [warning] }
+    return {
+      migrations,
+      ...applied,
+      warnings: warning === undefined ? warnings : [warning, ...warnings],
+    }
   } catch (error) {
     throw migrationError(error, facts.database)
   } finally {
@@ -79,20 +88,27 @@ async function load(paths: readonly string[], schema: string) {
   )
 }
 
-async function applySqlObjects(client: pg.Client, schema: string): Promise<string[]> {
+/** In one transaction, so that no new function is anybody's for a moment. */
+async function applySql(
+  client: pg.Client,
+  names: LogNames,
+  roles: readonly string[],
+): Promise<Pick<MigrateResult, 'objects' | 'grantees'>> {
+  const changed = await changedSqlObjects(client, names.schema)
+  await client.query('begin')
+  for (const object of changed) await applySqlObject(client, names.schema, object)
+  const grantees = await applyPrivileges(client, names, roles)
+  await client.query('commit')
+  return { objects: changed.map((object) => object.name), grantees }
+}
+
+async function changedSqlObjects(client: pg.Client, schema: string): Promise<readonly SqlObject[]> {
   const objects = await readSqlObjects(schema)
   const { rows } = await client.query<{ name: string; hash: string }>(
     `select name, hash from ${schema}.sql_objects`,
   )
   const installed = new Map(rows.map((row) => [row.name, row.hash]))
-  const changed = objects.filter((object) => installed.get(object.name) !== object.hash)
-  if (changed.length === 0) return []
-  await client.query('begin')
-  for (const object of changed) {
-    await applySqlObject(client, schema, object)
-  }
-  await client.query('commit')
-  return changed.map((object) => object.name)
+  return objects.filter((object) => installed.get(object.name) !== object.hash)
 }
 
 async function applySqlObject(client: pg.Client, schema: string, object: SqlObject): Promise<void> {

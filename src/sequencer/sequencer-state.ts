@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { TidemarkError } from '../core/tidemark-error.ts'
+import { logNames } from '../db/log-names.ts'
 import { sqlstate, sqlstateOf } from '../db/sqlstate.ts'
 import { type Lsn, parseLsn } from './lsn.ts'
 
@@ -78,7 +79,8 @@ function toState(row: Row | undefined, schema: string): SequencerState {
 
 function mayNotRead(schema: string, cause: unknown): TidemarkError {
   const operation = `use the log in schema "${schema}"`
-  const remedy = `grant usage on schema ${schema} and the rights on its tables to this user`
+  const { append, read, worker } = logNames(schema).roles
+  const remedy = `grant ${append}, ${read} or ${worker} to this user`
   return new TidemarkError('PRIVILEGE_MISSING', `this user may not ${operation}: ${remedy}`, {
     details: { operation, remedy },
     cause,

@@ -1,4 +1,5 @@
 import { TidemarkError } from '../core/tidemark-error.ts'
+import { logNames } from '../db/log-names.ts'
 import { sqlstate, sqlstateOf } from '../db/sqlstate.ts'
 
 /**
@@ -25,6 +26,8 @@ export function appendError(error: unknown, schema: string): unknown {
         details: { reason },
         cause: error,
       })
+    case sqlstate.insufficientPrivilege:
+      return mayNotAppend(error, reason, schema)
     case sqlstate.uniqueViolation:
       if (!raced.includes(constraintOf(error))) return error
       return new TidemarkError(
@@ -36,6 +39,16 @@ export function appendError(error: unknown, schema: string): unknown {
     default:
       return error
   }
+}
+
+function mayNotAppend(cause: unknown, reason: string, schema: string): TidemarkError {
+  const operation = `append to the log in schema "${schema}"`
+  const remedy = `grant ${logNames(schema).roles.append} to this user`
+  return new TidemarkError(
+    'PRIVILEGE_MISSING',
+    `this user may not ${operation} (${reason}): ${remedy}`,
+    { details: { operation, remedy }, cause },
+  )
 }
 
 /** Rows that only a stale snapshot can fail to see, because writers hold locks on what they name. */

@@ -40,7 +40,7 @@ interface ManyRow {
  * @throws APPEND_KEY_REUSED when the key belongs to an append of other events.
  * @throws TRANSACTION_STALE when the caller's transaction, of isolation repeatable read or higher, lost
  *   a race that its snapshot does not show: begin it anew.
- * @throws APPEND_INVALID, STREAM_ID_INVALID, EVENT_TOO_LARGE
+ * @throws APPEND_INVALID, STREAM_ID_INVALID, EVENT_TOO_LARGE, PRIVILEGE_MISSING
  */
 export async function appendToStream(
   connection: Connection,

@@ -3,8 +3,8 @@ import type pg from 'pg'
 /**
  * Writes what a schema holds as text, in an order of its own, so that two dumps can be compared:
  * tables with columns, defaults, constraints, options, indexes and triggers; types; views; the
- * signatures of functions, whose bodies stand in `sql/`; comments; and publications of the schema's
- * tables.
+ * signatures of functions, whose bodies stand in `sql/`; comments; publications of the schema's
+ * tables; and what is granted to others than the owner.
  */
 export async function dumpSchema(client: pg.ClientBase, schema: string): Promise<string> {
   // Names are qualified in what the server's functions return when no schema is on the path.
@@ -127,4 +127,56 @@ const publications = /* sql */ `
   where c.relnamespace = $1::regnamespace
   order by p.pubname`
 
-const statements = [tables, indexes, triggers, types, views, functions, comments, publications]
+const grants = /* sql */ `
+  select string_agg(g.text, E'\\n' order by g.kind desc, g.object collate "C", g.text collate "C") as text
+  from (
+    select o.kind, o.object,
+      format('grant %s on %s %s to %s;',
+        string_agg(lower(a.privilege_type) || o.columns, ', ' order by a.privilege_type, o.columns),
+        o.kind, o.object, a.grantee::regrole) as text
+    from (
+      select 'schema' as kind, n.oid::regnamespace::text as object, '' as columns, n.nspacl as acl
+      from pg_namespace as n
+      where n.oid = $1::regnamespace
+      union all
+      select 'table', c.oid::regclass::text, '', c.relacl
+      from pg_class as c
+      where c.relnamespace = $1::regnamespace
+      union all
+      select 'table', c.oid::regclass::text, format(' (%I)', t.attname), t.attacl
+      from pg_class as c
+      join pg_attribute as t on t.attrelid = c.oid
+      where c.relnamespace = $1::regnamespace
+      union all
+      select 'function', p.oid::regprocedure::text, '', p.proacl
+      from pg_proc as p
+      where p.pronamespace = $1::regnamespace
+    ) as o
+    cross join lateral aclexplode(o.acl) as a
+    where a.grantee <> 0
+      and a.grantee <> a.grantor
+    group by o.kind, o.object, a.grantee
+    union all
+    select 'function', p.oid::regprocedure::text,
+      format('revoke execute on function %s from public;', p.oid::regprocedure)
+    from pg_proc as p
+    where p.pronamespace = $1::regnamespace
+      and not exists (
+        select
+        from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
+        where a.grantee = 0
+      )
+  ) as g
+  having count(*) > 0`
+
+const statements = [
+  tables,
+  indexes,
+  triggers,
+  types,
+  views,
+  functions,
+  comments,
+  publications,
+  grants,
+]

@@ -7,6 +7,7 @@ describe('the names of a log', () => {
       schema: 'orders',
       channel: 'orders_log',
       publication: 'orders_log',
+      roles: { append: 'orders_append', read: 'orders_read', worker: 'orders_worker' },
     })
   })
 
@@ -47,8 +48,10 @@ describe('the names of a log', () => {
   })
 
   test('stay within the 63 bytes of a Postgres name', () => {
-    const names = logNames('a'.repeat(40))
-    for (const name of Object.values(names)) expect(name.length).toBeLessThanOrEqual(63)
+    const { roles, ...names } = logNames('a'.repeat(40))
+    for (const name of [...Object.values(names), ...Object.values(roles)]) {
+      expect(name.length).toBeLessThanOrEqual(63)
+    }
   })
 })
 

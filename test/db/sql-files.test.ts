@@ -2,7 +2,13 @@ import { glob, readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { forSchema, migrationsDirectory, readSqlObjects } from '../../src/db/sql-files.ts'
+import { logNames } from '../../src/db/log-names.ts'
+import {
+  forSchema,
+  migrationsDirectory,
+  readSqlObjects,
+  readSqlPrivileges,
+} from '../../src/db/sql-files.ts'
 
 const sqlDirectory = fileURLToPath(new URL('../../sql', import.meta.url))
 
@@ -35,13 +41,39 @@ describe('forSchema', () => {
   })
 })
 
-describe('the SQL objects', () => {
-  test('are all the files below sql/, each listed once', async () => {
-    const listed = (await readSqlObjects('tidemark')).map(({ name }) => name)
-    const files = await Array.fromAsync(glob('**/*.sql', { cwd: sqlDirectory }))
-    expect(listed.toSorted()).toEqual(files.toSorted())
+test('the SQL objects and privileges are all the files below sql/, each listed once', async () => {
+  const listed = [...(await readSqlObjects('tidemark')), ...(await readSqlPrivileges(logNames()))]
+  const files = await Array.fromAsync(glob('**/*.sql', { cwd: sqlDirectory }))
+  expect(listed.map(({ name }) => name).toSorted()).toEqual(files.toSorted())
+})
+
+describe('the SQL privileges', () => {
+  test('are those of one grantee a file, public before the roles', async () => {
+    const privileges = await readSqlPrivileges(logNames())
+    expect(privileges.map(({ grantee }) => grantee)).toEqual([
+      'public',
+      'tidemark_append',
+      'tidemark_read',
+      'tidemark_worker',
+    ])
+    for (const { name, grantee, text } of privileges) {
+      const grantees = [...text.matchAll(/^\s*(?:revoke .*)?(?:to|from) (\w+);$/gm)]
+      expect(grantees.length, name).toBeGreaterThan(0)
+      expect(new Set(grantees.map(([, to]) => to)), name).toEqual(new Set([grantee]))
+    }
   })
 
+  test('are rewritten for the schema and the roles of a log, and for nothing that begins alike', async () => {
+    const ours = await readSqlPrivileges(logNames())
+    const theirs = await readSqlPrivileges(logNames('my_tidemark'))
+    for (const [index, { text, grantee }] of theirs.entries()) {
+      expect(text).toBe(ours[index]?.text.replaceAll('tidemark', 'my_tidemark'))
+      expect(grantee).toBe(ours[index]?.grantee.replace('tidemark', 'my_tidemark'))
+    }
+  })
+})
+
+describe('the SQL objects', () => {
   test('are one object a file, named like it', async () => {
     for (const { name, text } of await readSqlObjects('tidemark')) {
       const created = [

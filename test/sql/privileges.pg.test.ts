@@ -6,12 +6,13 @@ import { sequence } from './log-fixture.ts'
 
 const database = useDatabase()
 
-test('a role that may read and insert can append and read the log, and do nothing else', async () => {
+test('a role that may read, insert and call append can append and read the log, and do nothing else', async () => {
   await using role = await createRole()
   await database.pool.query(/* sql */ `
     grant usage on schema tidemark to ${role.name};
     grant select, insert on tidemark.events to ${role.name};
-    grant select on tidemark.sequencer, tidemark.commits, tidemark.log to ${role.name}`)
+    grant select on tidemark.sequencer, tidemark.commits, tidemark.log to ${role.name};
+    grant execute on function tidemark.append to ${role.name}`)
   const client = new pg.Client({ connectionString: role.loginTo(database.connectionString) })
   await client.connect()
   try {

@@ -29,10 +29,11 @@ export function migrateCommand(host: Host): Command {
 }
 
 /** Says what the migrations did, for people. Warnings go elsewhere. */
-export function migrateText({ migrations, objects }: MigrateResult): string {
-  if (migrations.length + objects.length === 0) return 'nothing to do: the log is up to date'
-  return [
+export function migrateText({ migrations, objects, grantees }: MigrateResult): string {
+  const done = [
     ...migrations.map((name) => `applied ${name}`),
-    `installed ${objects.length} functions, triggers and views`,
-  ].join('\n')
+    ...(objects.length === 0 ? [] : [`installed ${objects.length} functions, triggers and views`]),
+    ...grantees.map((grantee) => `changed the privileges of ${grantee}`),
+  ]
+  return done.length === 0 ? 'nothing to do: the log is up to date' : done.join('\n')
 }

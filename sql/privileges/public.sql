@@ -1,0 +1,17 @@
+-- What nobody has unless it is granted: functions that run with the rights of the log's owner. All
+-- others do no more than their caller may.
+revoke execute
+  on function
+    tidemark.guard_events,
+    tidemark.append,
+    tidemark.append_stream,
+    tidemark.append_streams,
+    tidemark.append_group,
+    tidemark.append_conditionally,
+    tidemark.save_snapshot,
+    tidemark.take_lead,
+    tidemark.begin_incarnation,
+    tidemark.sequence_commits,
+    tidemark.sequence_from_table,
+    tidemark.seal_events
+  from public;

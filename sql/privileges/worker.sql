@@ -1,0 +1,37 @@
+-- For workers: read the log, write ledger and seals by the functions, and move subscriptions and
+-- versions of projections, whose identity stays as it is.
+revoke all on schema tidemark from tidemark_worker;
+revoke all on all tables in schema tidemark from tidemark_worker;
+revoke all on all sequences in schema tidemark from tidemark_worker;
+revoke all on all functions in schema tidemark from tidemark_worker;
+
+grant usage on schema tidemark to tidemark_worker;
+
+grant select
+  on
+    tidemark.events,
+    tidemark.event_tags,
+    tidemark.commits,
+    tidemark.sequencer,
+    tidemark.subscriptions,
+    tidemark.projections,
+    tidemark.seals,
+    tidemark.seal_head
+  to tidemark_worker;
+
+grant insert, update (position, state, error, owner, updated_at), delete
+  on tidemark.subscriptions
+  to tidemark_worker;
+
+grant insert, update (state, changed_at), delete
+  on tidemark.projections
+  to tidemark_worker;
+
+grant execute
+  on function
+    tidemark.take_lead,
+    tidemark.begin_incarnation,
+    tidemark.sequence_commits,
+    tidemark.sequence_from_table,
+    tidemark.seal_events
+  to tidemark_worker;
