@@ -275,7 +275,7 @@ describe('a function with the rights of the owner', () => {
     for (const statement of [
       `select * from tidemark.append('trap-1', 'absent', ${events}, 'trap-key', ${query})`,
       `select * from tidemark.append('trap-1', 'absent', ${events}, 'trap-key', ${query})`,
-      `select * from tidemark.append(set_config('search_path', 'evil', false), 'any', ${events})`,
+      `select * from tidemark.append(set_config('search_path', 'evil, pg_temp, pg_catalog', false), 'any', ${events})`,
       ...calls.append.map((call) =>
         call.replaceAll('gen_random_uuid()', "'018f3f7e-7b1c-7c3e-8000-000000000009'::uuid"),
       ),

@@ -4,6 +4,7 @@ import { migrate } from '../../src/worker/migrate.ts'
 import { withDatabase } from './drop-database.ts'
 import { queryOnce } from './query-once.ts'
 import { createDatabasePrefix, dropRunDatabases } from './run-databases.ts'
+import { dropRunRoles, listRoles } from './run-roles.ts'
 import { startRunWatchdog } from './run-watchdog.ts'
 import { startTestServer } from './servers/start-test-server.ts'
 import type { TestServer } from './servers/test-server.ts'
@@ -30,10 +31,12 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await startTestServer()
   const databasePrefix = createDatabasePrefix()
+  const rolesBefore = await listRoles(server.connectionString)
   const forgetRun = await rememberRun(server, databasePrefix)
   const teardown = async () => {
     try {
       await dropRunDatabases(server.connectionString, databasePrefix)
+      await dropRunRoles(server.connectionString, rolesBefore)
       await forgetRun()
     } finally {
       await server.stop()
