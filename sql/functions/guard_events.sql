@@ -24,7 +24,7 @@ declare
   v_stream_id text;
 begin
   if tg_relid <> 'tidemark.events'::regclass then
-    raise exception 'guard_events guards no table but the event log' using errcode = '42501';
+    raise insufficient_privilege using message = 'guard_events guards no table but the event log';
   end if;
 
   select
