@@ -17,7 +17,16 @@ set search_path = pg_catalog, pg_temp
 return sha256(
   convert_to(
     jsonb_build_array(
-      stream_ids, types, schema_versions, data::jsonb[], coalesce(tags, array_fill(null::text, array[cardinality(types)]))
+      stream_ids,
+      types,
+      schema_versions,
+      data::jsonb[],
+      -- Read, because one array can be written in several ways: {a} and {"a"}.
+      array(
+        select to_jsonb(coalesce(n.tags::text[], '{}'))
+        from unnest(types, tags) with ordinality as n (type, tags, ordinality)
+        order by n.ordinality
+      )
     )::text,
     'UTF8'
   )

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseToken } from '../../../src/core/token.ts'
+import { appendToStream } from '../../../src/store/append.ts'
+import { names } from '../../store/fixtures.ts'
 import { useDatabase } from '../../support/database.ts'
 
 const database = useDatabase()
@@ -43,6 +45,24 @@ describe('tidemark.append', () => {
     expect(second).toEqual({ ...first, replayed: true })
     await expect(append(2)).rejects.toMatchObject({ code: 'TM009' })
     expect(await read('psql-key')).toHaveLength(1)
+  })
+
+  test('with a key is the same append as the one from TypeScript', async () => {
+    const events = [
+      { type: 'noted', schemaVersion: 1, data: { n: 1 }, tags: ['a', 'b c', 'd"\\'] },
+      { type: 'noted', schemaVersion: 1, data: { n: 2 } },
+    ]
+    const append = (key: string) =>
+      database.pool.query(`select * from tidemark.append('psql-both', 'any', $1, key => $2)`, [
+        JSON.stringify(events),
+        key,
+      ])
+    const put = (key: string) =>
+      appendToStream(database.pool, names, { streamId: 'psql-both', events }, { key })
+    const { token } = await put('both-1')
+    expect((await append('both-1')).rows).toEqual([{ version: '2', token, replayed: true }])
+    const [appended] = (await append('both-2')).rows
+    expect(await put('both-2')).toMatchObject({ token: appended.token, replayed: true })
   })
 
   test('under a condition is refused once an event matches, and a retry by its key is not', async () => {
