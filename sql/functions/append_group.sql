@@ -129,6 +129,9 @@ begin
       ) as a
       order by a.ordinality
     );
+    -- Whole at once: an array that begins with its second element is another to those who read it.
+    append_group.replayed_incarnations := array_fill(null::smallint, array[v_appends]);
+    append_group.replayed_transaction_ids := array_fill(null::xid8, array[v_appends]);
     for v_found in
       select a.ordinality, f.outcome, f.versions[1] as version, f.incarnation, f.transaction_id
       from unnest(append_group.keys, v_fingerprints, append_group.outcomes)

@@ -94,6 +94,25 @@ describe('appends that come at once', () => {
     expect(await readNumbers(pool, streamId)).toEqual(Array.from({ length: 20 }, (_, n) => n))
   })
 
+  test('and were carried out before get the results of then', async () => {
+    const { put } = open()
+    const calls = Array.from({ length: 5 }, (_, n) => ({
+      append: { streamId: newStream(), events: noted(n) },
+      key: `group retry ${n}`,
+    }))
+    const retried = [2, 4]
+    const first = new Map<number, AppendResult>()
+    for (const n of retried) {
+      const { append, key } = calls[n] as (typeof calls)[number]
+      first.set(n, await put(append, { key }))
+    }
+    const results = await Promise.all(calls.map(({ append, key }) => put(append, { key })))
+    for (const [n, result] of results.entries()) {
+      if (first.has(n)) expect(result).toEqual({ ...first.get(n), replayed: true })
+      else expect(result).toMatchObject({ version: 1n, replayed: false })
+    }
+  })
+
   test('are not kept waiting when each comes alone', async () => {
     const { put } = open()
     const streams = [newStream(), newStream(), newStream()]
