@@ -9,7 +9,8 @@
 --          finds its own events, and is told by the key
 -- streams: how many streams the append concerns
 -- returns: whether the condition holds
--- raises:  TM005 the query or the snapshot is not valid
+-- raises:  TM005 the query or the snapshot is not valid, or the transaction is of isolation repeatable
+--          read or higher: its own snapshot would hide what was appended since
 -- locks:   the log; the key; one tag of each item, alone, and the tags of the events, shared, in the
 --          order of the lock keys. The log alone when an item has no tags, and, because the server's
 --          lock table is small, instead of more than 256 locks of tags and streams
@@ -53,6 +54,14 @@ begin
   if after !~ '^[1-9][0-9]{0,4}/[0-9]{1,20}:[0-9]{1,20}:([0-9]{1,20}(,[0-9]{1,20})*)?$' then
     raise exception '"%" is not what a read of a query gave', left(after, 100)
       using errcode = 'TM005';
+  end if;
+
+  if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+    raise exception 'a condition cannot be checked in a transaction of isolation %',
+      current_setting('transaction_isolation')
+      using
+        errcode = 'TM005',
+        hint = 'Its snapshot hides what was appended since it began: use read committed.';
   end if;
 
   v_alone := array(

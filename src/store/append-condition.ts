@@ -5,7 +5,8 @@ import type { QueryToken } from './read-query.ts'
 
 /**
  * Holds when no event matches the query but those that the writer has seen: a dynamic consistency
- * boundary, https://dcb.events/specification.
+ * boundary, https://dcb.events/specification. Within a transaction of the caller's that must be of
+ * isolation read committed, because a higher one hides what was appended since it began.
  */
 export interface AppendCondition {
   readonly query: EventQuery

@@ -28,6 +28,11 @@ export function appendError(error: unknown, schema: string): unknown {
       })
     case sqlstate.insufficientPrivilege:
       return mayNotAppend(error, reason, schema)
+    case sqlstate.appendInvalid:
+      return new TidemarkError('APPEND_INVALID', `invalid append: ${reason}`, {
+        details: { reason },
+        cause: error,
+      })
     case sqlstate.uniqueViolation:
       if (!raced.includes(constraintOf(error))) return error
       return new TidemarkError(
