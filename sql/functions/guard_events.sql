@@ -11,7 +11,7 @@
 -- what they like with the owner's rights.
 --
 -- returns: null (statement trigger)
--- locks:   the tags, shared, until the end of the transaction
+-- locks:   the log and the tags, shared, until the end of the transaction
 -- raises:  42501 it was put on another table
 --          TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction's
 create or replace function tidemark.guard_events() returns trigger
@@ -26,6 +26,10 @@ begin
   if tg_relid <> 'tidemark.events'::regclass then
     raise insufficient_privilege using message = 'guard_events guards no table but the event log';
   end if;
+
+  -- Held already, unless the rows were inserted past the append functions: a condition on types alone
+  -- has to wait for these too.
+  perform pg_advisory_xact_lock_shared('tidemark.events'::regclass::oid::bigint);
 
   select
     count(*) as events,
