@@ -73,13 +73,11 @@ export interface EventStore<D extends AnyEventDefinition = AnyEventDefinition>
   ): Promise<QueryResult<RecordedEventOf<D>>>
 
   /** Decides on what matches a query, and appends unless that has changed. See `decideOn`. */
-  decide<R extends Rejection = never>(
+  decide<A extends AppendDecision>(
     query: EventQuery,
-    decide: (
-      events: readonly RecordedEventOf<D>[],
-    ) => AppendDecision<R> | Promise<AppendDecision<R>>,
+    decide: (events: readonly RecordedEventOf<D>[]) => A | Promise<A>,
     options?: DecideOptions,
-  ): Promise<DecideResult<R>>
+  ): Promise<DecideResult<Extract<A, Rejection>>>
 }
 
 export interface EventStoreContext {
