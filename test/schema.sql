@@ -872,7 +872,8 @@ key:     the key of the append, or null: a retry of an append under a key is let
          finds its own events, and is told by the key
 streams: how many streams the append concerns
 returns: whether the condition holds
-raises:  TM005 the query or the snapshot is not valid
+raises:  TM005 the query or the snapshot is not valid, or the transaction is of isolation repeatable
+         read or higher: its own snapshot would hide what was appended since
 locks:   the log; the key; one tag of each item, alone, and the tags of the events, shared, in the
          order of the lock keys. The log alone when an item has no tags, and, because the server''s
          lock table is small, instead of more than 256 locks of tags and streams';
@@ -973,7 +974,7 @@ On no other table: with columns of types of their own, whose casts are theirs to
 what they like with the owner''s rights.
 
 returns: null (statement trigger)
-locks:   the tags, shared, until the end of the transaction
+locks:   the log and the tags, shared, until the end of the transaction
 raises:  42501 it was put on another table
          TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction''s';
 comment on function tidemark.hash_events(bigint,bigint,bigint) is 'Hashes the events of a range of positions, each by itself. The canonical form that is hashed is
