@@ -536,6 +536,10 @@ create function tidemark.publication_fingerprint(
   returns text
   language sql volatile parallel unsafe;
 
+create function tidemark.query_token()
+  returns text
+  language sql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
 create function tidemark.raise_log_inconsistent(
   "position" bigint,
   promised bigint,
@@ -729,9 +733,8 @@ events:    array of {type, data, schemaVersion?, id?, metadata?, tags?}, at leas
 key:       makes the append idempotent: of all appends with one key, one is carried out, and the
            others get its result
 condition: {"query": […], "after": "…"}: append only if no event matches the query (see read_query)
-           but those that a reader has seen; after is that reader''s
-           (select incarnation from tidemark.sequencer) || ''/'' || pg_current_snapshot(), taken in the
-           statement that read; without it no event may match
+           but those that a reader has seen; after is that reader''s tidemark.query_token(), taken in
+           the statement that read; without it no event may match
 returns:   version: the stream''s version after the call; token: names the transaction to waitFor;
            replayed: whether it had been carried out before
 raises:    TM004 the stream is not as expected; TM005 an argument is not valid; TM009 the key belongs
@@ -1028,6 +1031,10 @@ trusted only while the publication is the one it was made with.
 
 publication: its name
 returns:     the row versions that make it up; null when it does not exist';
+comment on function tidemark.query_token() is 'Says what this statement sees, for the condition of an append.
+
+returns: <incarnation>/<pg_snapshot>. Whoever is outside of this transaction takes none of its events
+         for seen: those which it writes from now on are not, and the snapshot cannot tell them apart.';
 comment on function tidemark.raise_log_inconsistent(bigint,bigint,bigint) is 'Stops a reader that found another number of events than the ledger promises. Nothing may be
 skipped and nothing made up, so there is no way on but to find out what happened.
 

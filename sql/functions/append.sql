@@ -9,9 +9,8 @@
 -- key:       makes the append idempotent: of all appends with one key, one is carried out, and the
 --            others get its result
 -- condition: {"query": […], "after": "…"}: append only if no event matches the query (see read_query)
---            but those that a reader has seen; after is that reader's
---            (select incarnation from tidemark.sequencer) || '/' || pg_current_snapshot(), taken in the
---            statement that read; without it no event may match
+--            but those that a reader has seen; after is that reader's tidemark.query_token(), taken in
+--            the statement that read; without it no event may match
 -- returns:   version: the stream's version after the call; token: names the transaction to waitFor;
 --            replayed: whether it had been carried out before
 -- raises:    TM004 the stream is not as expected; TM005 an argument is not valid; TM009 the key belongs

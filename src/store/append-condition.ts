@@ -20,7 +20,10 @@ export interface AppendCondition {
  * @throws OPTION_INVALID
  */
 export function encodeCondition({ query, after }: AppendCondition): [string, string | null] {
-  if (after !== undefined && !/^[1-9]\d{0,4}\/\d{1,20}:\d{1,20}:[\d,]*$/.test(after)) {
+  if (
+    after !== undefined &&
+    !/^[1-9]\d{0,4}\/\d{1,20}:\d{1,20}:(\d{1,20}(,\d{1,20})*)?$/.test(after)
+  ) {
     throw optionInvalid('condition.after', 'it is not the token of a query')
   }
   return [encodeQuery(query), after ?? null]

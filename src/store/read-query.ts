@@ -26,6 +26,9 @@ interface Row extends StoredRow {
  * Reads all events that match a query, sequenced or not, as of one moment. They are in memory at
  * once: a query is what one decision depends on, not a page of the log.
  *
+ * In a transaction that has written events itself, the token is for its own appends: afterwards it
+ * takes these events for unseen.
+ *
  * @throws OPTION_INVALID, EVENT_TYPE_UNKNOWN, EVENT_SCHEMA_VERSION_UNKNOWN
  */
 export async function readQuery(
@@ -39,10 +42,10 @@ export async function readQuery(
     // One statement, so that events and token are as of the same snapshot.
     text: /* sql */ `
       select
-        q.incarnation || '/' || pg_current_snapshot() as token,
+        q.token,
         r.position::text, r.stream_id, r.version::text, r.event_id, r.type,
         r.schema_version::integer, r.data, r.metadata, r.tags, r.recorded_at
-      from ${names.schema}.sequencer as q
+      from ${names.schema}.query_token() as q (token)
       left join ${names.schema}.read_query($1) as r on true`,
     values: [encodeQuery(query)],
   })

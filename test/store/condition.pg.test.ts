@@ -200,6 +200,29 @@ describe('a condition', () => {
     expect((await store.readQuery(query)).events).toHaveLength(2)
   })
 
+  test.for(['nobody', 'somebody'])(
+    'that was read in a transaction is not for afterwards, when %s else has begun since',
+    async (other) => {
+      const course = newTag('course')
+      const query = { tags: [course] }
+      const client = await openTransaction()
+      await store.append(stream(course), subscribed([course]), { tx: client })
+      const later = await openTransaction()
+      if (other === 'somebody') {
+        await later.query('select pg_current_xact_id()')
+        const newer = await openTransaction()
+        await newer.query('select pg_current_xact_id()')
+        await newer.query('commit')
+      }
+      const { token } = await store.readQuery(query, { tx: client })
+      await store.append(stream(course), subscribed([course]), { tx: client })
+      await client.query('commit')
+      await later.query('commit')
+      const append = store.append('other-9', subscribed([]), { condition: { query, after: token } })
+      await expect(append).rejects.toMatchObject(failed)
+    },
+  )
+
   test('with a key lets a retry have the result of the first', async () => {
     const course = newTag('course')
     const query = { tags: [course] }

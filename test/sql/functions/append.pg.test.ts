@@ -73,9 +73,7 @@ describe('tidemark.append', () => {
         key,
         JSON.stringify(condition),
       ])
-    const { rows } = await database.pool.query(
-      `select incarnation || '/' || pg_current_snapshot() as after from tidemark.sequencer`,
-    )
+    const { rows } = await database.pool.query('select tidemark.query_token() as after')
     const query = [{ tags: ['name:a'] }]
     const seen = { query, after: rows[0].after }
     expect((await append('psql-a', 'name:a', { query }, 'claim')).rows[0].replayed).toBe(false)
