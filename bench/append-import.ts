@@ -12,7 +12,7 @@ import { createRawTable, type RawRow } from './raw-table.ts'
 import { compare, type Trial, toTrial } from './trial.ts'
 
 const name = 'append/import'
-const streams = 10_000
+const streams = 1_000
 
 /** How fast events are imported, beside one COPY of the same rows. */
 export const appendImportBenchmark: Benchmark = {

@@ -11,6 +11,12 @@ import { eventNotImportable, importInvalid } from './imported-event.ts'
 import { findMisplaced, placeRows, streamsOf } from './place-rows.ts'
 import type { ImportBatch } from './read-batches.ts'
 
+/**
+ * Of any other isolation, the locks would come after the snapshot. The commit need not wait for the
+ * disk: should the server crash, it forgets the batch together with the note that it is imported.
+ */
+const beginBatch = 'begin isolation level read committed; set local synchronous_commit = off'
+
 interface BegunRow {
   readonly versions: readonly string[] | null
   readonly recorded_at: string
@@ -22,7 +28,8 @@ interface EndedRow {
 }
 
 /**
- * Imports a batch in one transaction, with the note that it is imported.
+ * Imports a batch in one transaction, with the note that it is imported. Durable once
+ * {@link makeDurable} has returned.
  *
  * @param imported how many events of the source are in the log before.
  * @throws IMPORT_INVALID and nothing of the batch was written.
@@ -34,8 +41,7 @@ export async function importBatch(
   imported: bigint,
   batch: ImportBatch,
 ): Promise<Token> {
-  // Of any other isolation, the locks would come after the snapshot.
-  await client.query('begin isolation level read committed')
+  await client.query(beginBatch)
   try {
     const token = await write(client, names, key, imported, batch)
     await client.query('commit')
@@ -44,6 +50,13 @@ export async function importBatch(
     await client.query('rollback').catch(() => {})
     throw isTidemarkError(error) ? error : await explain(client, names, batch.rows, error)
   }
+}
+
+/** Waits until all batches of an import are on disk, as the server is set. */
+export async function makeDurable(client: pg.Client, names: LogNames, key: string): Promise<void> {
+  // A commit is on disk when everything before it is.
+  const touch = `update ${names.schema}.imports set changed_at = clock_timestamp() where key = $1`
+  await client.query(touch, [key])
 }
 
 async function write(

@@ -6,7 +6,7 @@ import type { LogNames } from '../../db/log-names.ts'
 import { appendError } from '../append-error.ts'
 import { tokenOf } from '../append-outcome.ts'
 import { checkAppendKey } from '../check-append.ts'
-import { importBatch } from './import-batch.ts'
+import { importBatch, makeDurable } from './import-batch.ts'
 import { type ImportedEvent, importInvalid } from './imported-event.ts'
 import { type ImportBatch, readBatches } from './read-batches.ts'
 
@@ -54,8 +54,9 @@ const defaultBatchSize = 10_000
  * gets a hole. Then they are events as all others: they get positions, projections apply them, and
  * reactors that run already react to them.
  *
- * Each batch is one transaction together with the note how far the import has come: an import that
- * was stopped, killed or cut off goes on exactly where it was when it is run again with the same
+ * Each batch is one transaction together with the note how far the import has come, and everything is
+ * on disk when the call returns: an import that was stopped, killed or cut off, by a crash of the
+ * server too, goes on exactly where it was when it is run again with the same
  * source and key. Appends go on meanwhile; those to streams of a batch, or all while a batch has over
  * 256 streams and tags, wait until it is committed.
  *
@@ -82,6 +83,7 @@ export async function importEvents(
     const before = await readImport(client, names, key)
     const batches = readBatches({ events, ...before }, { batchSize, maxEventBytes })
     const { imported, token } = await importAll(client, names, batches, before, options)
+    if (imported > before.imported) await makeDurable(client, names, key)
     const durationMs = Math.round(performance.now() - began)
     return { imported, skipped: before.imported, token, durationMs }
   } finally {

@@ -25,8 +25,11 @@ export interface BatchOptions extends EncodeOptions {
 /** Bounds memory whatever the size of the events: characters of encoded rows in one batch, roughly. */
 const maxBatchLength = 8_000_000
 
-/** Events after which other work of the process gets its turn. */
-const turnEvery = 500
+/**
+ * Events after which other work of the process gets its turn: the batch before is being sent, and the
+ * server waited when this was 500.
+ */
+const turnEvery = 100
 
 /**
  * Reads a source in batches, from the first event that is not in the log.
