@@ -523,13 +523,6 @@ create function tidemark.lock_appends(
   returns void
   language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
 
-create function tidemark.lock_tags(
-  tags text[],
-  patient boolean
-)
-  returns boolean
-  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
-
 create function tidemark.publication_fingerprint(
   publication text
 )
@@ -722,6 +715,12 @@ create function tidemark.take_lead(
   returns tidemark.sequencer
   language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
+create function tidemark.try_lock_tags(
+  tags text[]
+)
+  returns boolean
+  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
 comment on function tidemark.append(pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text,pg_catalog.jsonb) is 'Appends events to one stream. For psql and for other languages; raises where append_stream
 returns a conflict.
 
@@ -870,7 +869,7 @@ the transaction. Events of this transaction count as seen.
 query:   see read_query
 after:   the reader''s snapshot, as read_query''s caller got it, <incarnation>/<pg_snapshot>; null: no
          event may match
-tags:    tags of the events that are to be appended, as in lock_tags
+tags:    tags of the events that are to be appended, as in lock_appends
 key:     the key of the append, or null: a retry of an append under a key is let through, because it
          finds its own events, and is told by the key
 streams: how many streams the append concerns
@@ -977,7 +976,7 @@ On no other table: with columns of types of their own, whose casts are theirs to
 what they like with the owner''s rights.
 
 returns: null (statement trigger)
-locks:   the log and the tags, shared, until the end of the transaction
+locks:   the log and the tags, as lock_appends does
 raises:  42501 it was put on another table
          TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction''s';
 comment on function tidemark.hash_events(bigint,bigint,bigint) is 'Hashes the events of a range of positions, each by itself. The canonical form that is hashed is
@@ -1006,14 +1005,6 @@ stream_ids: the streams
 keys:       the keys of the appends, null for one without
 tags:       per event: its tags as the text of a text[], or null; or null for none at all
 locks:      as said, until the end of the transaction';
-comment on function tidemark.lock_tags(pg_catalog.text[],boolean) is 'Takes the locks of the tags of events that are to be appended, in the order of the lock keys, so
-that two appends cannot wait for each other. For more than 256 tags the whole log instead, because
-the server''s lock table is small.
-
-tags:    per event: its tags as the text of a text[], or null
-patient: whether to wait for who appends under a condition on one of them
-returns: whether all are held; some may be when not. Not patient, more than 256 are never held.
-locks:   the tags, shared, or the log, alone';
 comment on view tidemark.log is 'Events in their one order. Order by position; filter on position for a range.';
 comment on type tidemark.log_row is 'What tidemark.read_log returns: an event with its position, or the end of a run.';
 comment on table tidemark.projections is 'Versions of each projection. One of them is live: its tables are what the views show.';
@@ -1253,6 +1244,12 @@ leader before, should it still run, are refused.
 generation: the generation that ends
 returns:    the sequencer row
 raises:     TM007 another leader has taken over';
+comment on function tidemark.try_lock_tags(pg_catalog.text[]) is 'Takes the locks of the tags of events that are to be appended, unless somebody appends under a
+condition on one of them.
+
+tags:    per event: its tags as the text of a text[], or null
+returns: whether all are held; some may be when not. More than 256 never are: see lock_appends
+locks:   the tags, shared, until the end of the transaction';
 
 create publication tidemark_log for table tidemark.events (incarnation, transaction_id) insert;
 

@@ -73,7 +73,7 @@ begin
       v_tagged := array(
         -- The server's lock table is small.
         select case
-          when g.total <= 256 then tidemark.lock_tags(g.tags, false)
+          when g.total <= 256 then tidemark.try_lock_tags(g.tags)
           else false
         end
         from (

@@ -59,7 +59,7 @@ begin
   elsif not (
     pg_try_advisory_xact_lock_shared('tidemark.events'::regclass::oid::bigint)
     and coalesce(pg_try_advisory_xact_lock(tidemark.append_key_lock(append_stream.key)), true)
-    and (append_stream.tags is null or tidemark.lock_tags(append_stream.tags, false))
+    and (append_stream.tags is null or tidemark.try_lock_tags(append_stream.tags))
     and pg_try_advisory_xact_lock(tidemark.stream_lock_key(append_stream.stream_id))
   ) then
     append_stream.outcome := 'busy';

@@ -4,7 +4,7 @@
 -- query:   see read_query
 -- after:   the reader's snapshot, as read_query's caller got it, <incarnation>/<pg_snapshot>; null: no
 --          event may match
--- tags:    tags of the events that are to be appended, as in lock_tags
+-- tags:    tags of the events that are to be appended, as in lock_appends
 -- key:     the key of the append, or null: a retry of an append under a key is let through, because it
 --          finds its own events, and is told by the key
 -- streams: how many streams the append concerns

@@ -11,7 +11,7 @@
 -- what they like with the owner's rights.
 --
 -- returns: null (statement trigger)
--- locks:   the log and the tags, shared, until the end of the transaction
+-- locks:   the log and the tags, as lock_appends does
 -- raises:  42501 it was put on another table
 --          TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction's
 create or replace function tidemark.guard_events() returns trigger
@@ -26,10 +26,6 @@ begin
   if tg_relid <> 'tidemark.events'::regclass then
     raise insufficient_privilege using message = 'guard_events guards no table but the event log';
   end if;
-
-  -- Held already, unless the rows were inserted past the append functions: a condition on types alone
-  -- has to wait for these too.
-  perform pg_advisory_xact_lock_shared('tidemark.events'::regclass::oid::bigint);
 
   select
     count(*) as events,
@@ -106,9 +102,12 @@ begin
       using errcode = 'TM002', hint = 'Append through tidemark.append.';
   end if;
 
-  if v_all.has_tags then
-    -- Held already, unless the rows were inserted past the append functions.
-    perform tidemark.lock_tags(array_agg(e.tags::text), true)
+  -- Locks that are held already, unless the rows were inserted past the append functions: conditions
+  -- have to wait for these too.
+  if not v_all.has_tags then
+    perform pg_advisory_xact_lock_shared('tidemark.events'::regclass::oid::bigint);
+  else
+    perform tidemark.lock_appends('{}', '{}', array_agg(e.tags::text))
     from inserted as e;
     insert into tidemark.event_tags as t (tag, incarnation, transaction_id, insert_id)
     select distinct u.tag, e.incarnation, e.transaction_id, e.insert_id

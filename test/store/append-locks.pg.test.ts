@@ -113,6 +113,22 @@ describe('an append with more tags than the server has locks', () => {
     expect(events).toHaveLength(45)
   })
 
+  test('is no deadlock past the functions either', async () => {
+    const insert = (stream: string, version: number) =>
+      database.pool.query(
+        /* sql */ `
+        insert into tidemark.events (stream_id, version, event_id, type, data, tags)
+        select $1::text, $2::bigint, gen_random_uuid(), 'note.noted', '{}',
+          array(select concat('past:', $1::text, $2::bigint, ':', n) from generate_series(1, 300) as s (n))`,
+        [stream, version],
+      )
+    const writers = ['past-1', 'past-2', 'past-3', 'past-4'].map(async (stream) => {
+      for (let version = 1; version <= 25; version += 1) await insert(stream, version)
+    })
+    await Promise.all(writers)
+    expect(await store.streamVersion('past-4')).toBe(25n)
+  })
+
   test('is seen by who decides on one of its tags meanwhile', async () => {
     const client = await openTransaction()
     const query = { tags: ['race:7:7'] }

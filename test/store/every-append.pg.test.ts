@@ -101,8 +101,8 @@ test.for<[fault: string, name: string, text: string, broken: string]>([
   [
     'a condition forgets what is on its way',
     'condition_holds',
-    'pg_advisory_xact_lock(v_lock.key)',
-    'true',
+    'k.lock_key = any (v_alone)',
+    'false',
   ],
   ['a condition sees one tag of several', 'find_by_query_item', 'e.tags @> v_tags', 'true'],
   [
@@ -117,7 +117,7 @@ test.for<[fault: string, name: string, text: string, broken: string]>([
     'k.key = condition_holds.key',
     'false',
   ],
-  ['tags are not locked', 'lock_tags', 'pg_advisory_xact_lock_shared(v_key)', 'true'],
+  ['tags are not locked', 'lock_appends', 'pg_advisory_xact_lock_shared(t.lock_key)', 'true'],
   [
     'streams are not locked',
     'stream_lock_key',
