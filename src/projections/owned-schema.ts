@@ -13,27 +13,50 @@ export async function createOwnedSchema(
   names: LogNames,
   schema: string,
 ): Promise<void> {
+  const comment = await commentOf(client, schema)
+  const mark = markOf(names)
+  if (comment === undefined) {
+    await client.query(`create schema ${quoteIdent(schema)}`)
+    await client.query(`comment on schema ${quoteIdent(schema)} is '${mark}'`)
+  } else if (comment !== mark) {
+    throw foreign(schema, 'set `schema` in the projection to another name')
+  }
+}
+
+/**
+ * Drops a schema of this log with all that is in it.
+ *
+ * @throws SCHEMA_FOREIGN when this log did not create it.
+ */
+export async function dropOwnedSchema(
+  client: pg.ClientBase,
+  names: LogNames,
+  schema: string,
+): Promise<void> {
+  const comment = await commentOf(client, schema)
+  if (comment === undefined) return
+  if (comment !== markOf(names)) throw foreign(schema, 'nothing was dropped')
+  await client.query(`drop schema ${quoteIdent(schema)} cascade`)
+}
+
+/** Undefined when there is no such schema. */
+async function commentOf(
+  client: pg.ClientBase,
+  schema: string,
+): Promise<string | null | undefined> {
   const { rows } = await client.query<{ comment: string | null }>(
     "select obj_description(oid, 'pg_namespace') as comment from pg_namespace where nspname = $1",
     [schema],
   )
-  const mark = markOf(names)
-  if (rows[0] === undefined) {
-    await client.query(`create schema ${quoteIdent(schema)}`)
-    await client.query(`comment on schema ${quoteIdent(schema)} is '${mark}'`)
-  } else if (rows[0].comment !== mark) {
-    throw new TidemarkError(
-      'SCHEMA_FOREIGN',
-      `schema "${schema}" exists and this log did not create it: ` +
-        'set `schema` in the projection to another name',
-      { details: { schema } },
-    )
-  }
+  return rows[0]?.comment
 }
 
-/** Drops a schema of this log with the tables in it. */
-export async function dropOwnedSchema(client: pg.ClientBase, schema: string): Promise<void> {
-  await client.query(`drop schema if exists ${quoteIdent(schema)} cascade`)
+function foreign(schema: string, remedy: string): TidemarkError {
+  return new TidemarkError(
+    'SCHEMA_FOREIGN',
+    `schema "${schema}" exists and this log did not create it: ${remedy}`,
+    { details: { schema } },
+  )
 }
 
 function markOf(names: LogNames): string {

@@ -87,6 +87,7 @@ export async function rollback(
  * `live` says that the projection itself is to go.
  *
  * @throws PROJECTION_UNKNOWN, PROJECTION_VERSION_UNKNOWN, PROJECTION_STATE_INVALID
+ * @throws SCHEMA_FOREIGN when the schema is not one that this log created. Nothing was dropped.
  */
 export async function dropVersion(
   pool: pg.Pool,
@@ -99,14 +100,16 @@ export async function dropVersion(
     const versions = await lockedVersions(client, names, name)
     const target = versions.find((candidate) => candidate.version === version)
     if (target === undefined) throw unknownVersion(name, version)
-    if (target.state === 'live') await dropLast(client, target, versions, options.live === true)
+    if (target.state === 'live') {
+      await dropLast(client, names, target, versions, options.live === true)
+    }
     // The checkpoint first, as a chunk does: so the two wait for each other and do not deadlock.
     await client.query(
       `delete from ${names.schema}.subscriptions
        where kind = 'projection' and name = $1 and version = $2`,
       [name, version],
     )
-    await dropOwnedSchema(client, target.schemaName)
+    await dropOwnedSchema(client, names, target.schemaName)
     await client.query(`delete from ${names.schema}.projections where name = $1 and version = $2`, [
       name,
       version,
@@ -116,6 +119,7 @@ export async function dropVersion(
 
 async function dropLast(
   client: pg.ClientBase,
+  names: LogNames,
   target: ProjectionVersion,
   versions: readonly ProjectionVersion[],
   allowed: boolean,
@@ -124,7 +128,7 @@ async function dropLast(
     throw stateInvalid(target, 'is live: promote another version first')
   }
   await dropViews(client, target.viewSchema)
-  await dropOwnedSchema(client, target.viewSchema)
+  await dropOwnedSchema(client, names, target.viewSchema)
 }
 
 async function switchIn(

@@ -399,6 +399,24 @@ describe('what is refused', () => {
     await expect(store.rollback(name)).rejects.toMatchObject({ code: 'PROJECTION_STATE_INVALID' })
   })
 
+  test('to drop a schema that the log did not create, whatever its rows say', async () => {
+    const name = newName()
+    await makeLive(name)
+    await ensureVersion(database.pool, names, counts(name, 2), 'any')
+    await database.pool.query('create schema precious; create table precious.things ()')
+    await database.pool.query(
+      `update tidemark.projections set schema_name = 'precious' where name = $1 and version = 2`,
+      [name],
+    )
+    await expect(store.drop(name, 2)).rejects.toMatchObject({
+      code: 'SCHEMA_FOREIGN',
+      details: { schema: 'precious' },
+    })
+    await database.pool.query('table precious.things')
+    expect(await statesOf(name)).toEqual({ 1: 'live', 2: 'building' })
+    await database.pool.query('drop schema precious cascade')
+  })
+
   test('to promote a version that is still building', async () => {
     const name = newName()
     await makeLive(name)
