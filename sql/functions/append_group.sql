@@ -92,20 +92,25 @@ begin
     return;
   end if;
 
-  append_group.outcomes := array(
-    select case
-      when not v_locked[a.stream] then 'busy'
-      when not v_tagged[a.ordinality] then 'busy'
-      when a.key is null then 'appended'
-      when row_number() over (partition by a.key order by a.ordinality) > 1 then 'busy'
-      -- Granted when it was waited for above.
-      when pg_try_advisory_xact_lock(tidemark.append_key_lock(a.key)) then 'appended'
-      else 'busy'
-    end
-    from unnest(append_group.append_streams, append_group.keys)
-      with ordinality as a (stream, key, ordinality)
-    order by a.ordinality
-  );
+  if append_group.keys is null and v_tagged is null then
+    -- Those to streams that are not locked are found below.
+    append_group.outcomes := array_fill('appended'::text, array[v_appends]);
+  else
+    append_group.outcomes := array(
+      select case
+        when not v_locked[a.stream] then 'busy'
+        when not v_tagged[a.ordinality] then 'busy'
+        when a.key is null then 'appended'
+        when row_number() over (partition by a.key order by a.ordinality) > 1 then 'busy'
+        -- Granted when it was waited for above.
+        when pg_try_advisory_xact_lock(tidemark.append_key_lock(a.key)) then 'appended'
+        else 'busy'
+      end
+      from unnest(append_group.append_streams, append_group.keys)
+        with ordinality as a (stream, key, ordinality)
+      order by a.ordinality
+    );
+  end if;
 
   -- Statements of their own, so that their snapshots are taken after the locks were granted.
   if append_group.keys is not null then
@@ -146,23 +151,30 @@ begin
     end loop;
   end if;
 
-  v_current := array(
-    select coalesce(
-      (
-        select e.version
-        from tidemark.events as e
-        where e.stream_id = s.id
-        order by e.version desc
-        limit 1
-      ),
-      0
-    )
-    from unnest(append_group.stream_ids) with ordinality as s (id, ordinality)
-    order by s.ordinality
-  );
+  -- The incarnation with them: a new one begins only when nobody has read the log and not ended.
+  select
+    array(
+      select coalesce(
+        (
+          select e.version
+          from tidemark.events as e
+          where e.stream_id = s.id
+          order by e.version desc
+          limit 1
+        ),
+        0
+      )
+      from unnest(append_group.stream_ids) with ordinality as s (id, ordinality)
+      order by s.ordinality
+    ),
+    q.incarnation
+  into v_current, append_group.incarnation
+  from tidemark.sequencer as q;
   for v_append in 1 .. v_appends loop
-    if append_group.outcomes[v_append] = 'appended' then
-      v_stream := append_group.append_streams[v_append];
+    v_stream := append_group.append_streams[v_append];
+    if not v_locked[v_stream] then
+      append_group.outcomes[v_append] := 'busy';
+    elsif append_group.outcomes[v_append] = 'appended' then
       if tidemark.expectation_holds(append_group.expected[v_append], v_current[v_stream]) then
         v_bases[v_append] := v_current[v_stream];
         v_current[v_stream] := v_current[v_stream] + append_group.counts[v_append];
@@ -205,9 +217,6 @@ begin
   where v_bases[n.append] >= 0;
 
   append_group.transaction_id := pg_current_xact_id();
-  select q.incarnation
-  into append_group.incarnation
-  from tidemark.sequencer as q;
 
   if append_group.keys is not null then
     insert into tidemark.append_keys as k (key, fingerprint, versions, incarnation)

@@ -83,14 +83,22 @@ begin
     end if;
   end if;
 
-  -- A statement of its own, so that its snapshot is taken after the lock was granted.
-  select e.version
-  into append_stream.version
-  from tidemark.events as e
-  where e.stream_id = append_stream.stream_id
-  order by e.version desc
-  limit 1;
-  append_stream.version := coalesce(append_stream.version, 0);
+  -- A statement of its own, so that its snapshot is taken after the lock was granted. The incarnation
+  -- with it: a new one begins only when nobody has read the log and not ended.
+  select
+    coalesce(
+      (
+        select e.version
+        from tidemark.events as e
+        where e.stream_id = append_stream.stream_id
+        order by e.version desc
+        limit 1
+      ),
+      0
+    ),
+    q.incarnation
+  into append_stream.version, append_stream.incarnation
+  from tidemark.sequencer as q;
 
   if not tidemark.expectation_holds(append_stream.expected, append_stream.version) then
     append_stream.outcome := 'conflict';
@@ -132,9 +140,6 @@ begin
   append_stream.outcome := 'appended';
   append_stream.version := append_stream.version + cardinality(append_stream.event_ids);
   append_stream.transaction_id := pg_current_xact_id();
-  select s.incarnation
-  into append_stream.incarnation
-  from tidemark.sequencer as s;
 
   if append_stream.key is not null then
     insert into tidemark.append_keys as k (key, fingerprint, versions, incarnation)
