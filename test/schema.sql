@@ -121,6 +121,7 @@ create table tidemark.sequencer (
   mode text default 'wal'::text not null,
   low_incarnation smallint default 1 not null,
   low_xid xid8 default '0'::xid8 not null,
+  snapshot pg_snapshot,
   constraint sequencer_pkey PRIMARY KEY (singleton),
   constraint sequencer_mode_check CHECK ((mode = ANY (ARRAY['wal'::text, 'poll'::text]))),
   constraint sequencer_singleton_check CHECK (singleton)
@@ -671,6 +672,16 @@ create function tidemark.sequence_from_table(
   returns record
   language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
+create function tidemark.sequence_window(
+  generation bigint,
+  snapshot pg_snapshot,
+  channel text DEFAULT NULL::text,
+  OUT sequenced integer,
+  OUT last_position bigint
+)
+  returns record
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
+
 create function tidemark.snapshot_is_visible(
   snapshot pg_snapshot
 )
@@ -1155,22 +1166,34 @@ raises:          TM007 another leader has taken over: nothing was written
                  TM008 the publication has changed since the slot was made: nothing was written
                  23505 on commits_transaction_key: the commit is in the ledger already
 locks:           the sequencer row, until the end of the transaction';
-comment on function tidemark.sequence_from_table(bigint,pg_catalog.text,pg_catalog.pg_snapshot,pg_catalog.pg_lsn,pg_catalog.text,pg_catalog.text) is 'Begins a new generation of the sequencer on a new slot, and continues the ledger exactly from the
-table: commits that the slot''s snapshot sees and the ledger does not have are written now, in the
-order of their last insert_id; all others follow in the slot''s stream.
+comment on function tidemark.sequence_from_table(bigint,pg_catalog.text,pg_catalog.pg_snapshot,pg_catalog.pg_lsn,pg_catalog.text,pg_catalog.text) is 'Begins a new generation of the sequencer on a new slot, or without one by polling, and continues the
+ledger exactly from the table: commits that the snapshot sees and the ledger does not have are written
+now, in the order of their last insert_id; all others follow in the slot''s stream, or in the next
+window (see sequence_window).
 
 Insert ids of one window respect causality: who saw a commit drew a later one. So each stream''s
 versions, and whatever followed from what, keep their order.
 
 generation: the generation that ends
-slot_name:  the new slot
-snapshot:   the snapshot exported with it; everything it sees must be visible by now
-lsn:        the slot''s consistent point: the stream begins there
+slot_name:  the new slot; null: the sequencer polls from now on
+snapshot:   the snapshot exported with the slot, or a plain one; everything it sees must be visible by now
+lsn:        the slot''s consistent point: the stream begins there; null without a slot
 channel:    where to announce the new position; null for silence
 publication: fingerprint of the publication, taken before the slot was made
 returns:    sequenced: how many commits were written; last_position: the last one now
 raises:     TM007 another leader has taken over: nothing was written
 locks:      the sequencer row, until the end of the transaction';
+comment on function tidemark.sequence_window(bigint,pg_catalog.pg_snapshot,pg_catalog.text) is 'Writes into the ledger what a snapshot sees and the one before it does not, in the order of the last
+insert_id of each transaction (see sequence_from_table). Never waits for a long transaction, and costs
+no more while there is one: a transaction that the snapshot before saw under way is looked up by its
+id, all others begin at its end.
+
+generation: the leader''s generation
+snapshot:   pg_current_snapshot() of the calling statement
+channel:    where to announce the new position; null for silence
+returns:    sequenced: how many commits were written; last_position: the last one now
+raises:     TM007 another leader has taken over: nothing was written
+locks:      the sequencer row, until the end of the transaction, when there is something to write';
 comment on table tidemark.sequencer is 'One row: how far the ledger is written and by which slot.';
 comment on column tidemark.sequencer."position" is 'Last position in the ledger.';
 comment on column tidemark.sequencer.generation is 'Raised by each leader that begins. Writes of an older one are refused.';
@@ -1182,6 +1205,7 @@ comment on column tidemark.sequencer.mode is 'Where commits are taken from: wal 
 comment on column tidemark.sequencer.publication is 'Fingerprint of the publication with which the slot was made.';
 comment on column tidemark.sequencer.singleton is 'Always true: there is one row.';
 comment on column tidemark.sequencer.slot_name is 'The only replication slot that is trusted.';
+comment on column tidemark.sequencer.snapshot is 'In mode poll: all that this snapshot sees is in the ledger, and nothing else.';
 comment on column tidemark.sequencer.system_identifier is 'The cluster that the current incarnation belongs to.';
 comment on function tidemark.snapshot_is_visible(pg_catalog.pg_snapshot) is 'Tells whether a plain snapshot taken now sees every transaction that the given one sees. A slot''s
 snapshot can be ahead: it knows commits that still wait for a synchronous standby.
@@ -1304,5 +1328,7 @@ grant execute on function tidemark.sequence_commits(bigint,bigint,smallint[],xid
 revoke execute on function tidemark.sequence_commits(bigint,bigint,smallint[],xid8[],integer[],pg_lsn[],timestamp with time zone[],xid8,text,text) from public;
 grant execute on function tidemark.sequence_from_table(bigint,text,pg_snapshot,pg_lsn,text,text) to tidemark_worker;
 revoke execute on function tidemark.sequence_from_table(bigint,text,pg_snapshot,pg_lsn,text,text) from public;
+grant execute on function tidemark.sequence_window(bigint,pg_snapshot,text) to tidemark_worker;
+revoke execute on function tidemark.sequence_window(bigint,pg_snapshot,text) from public;
 grant execute on function tidemark.take_lead(bigint) to tidemark_worker;
 revoke execute on function tidemark.take_lead(bigint) from public;

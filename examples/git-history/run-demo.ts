@@ -57,8 +57,7 @@ export async function runDemo(
 ): Promise<DemoResult> {
   const { schema } = options
   const { warnings } = await migrate({ connectionString, schema })
-  const [warning] = warnings
-  if (warning !== undefined) throw new Error(warning)
+  for (const warning of warnings) console.error(`warning: ${warning}`)
   await using store = await createStore({ connectionString, schema, events: allEvents })
   const pool = new pg.Pool({ connectionString, max: 2 })
   pool.on('error', () => {})

@@ -23,7 +23,8 @@ begin
     system_identifier = begin_incarnation.system_identifier,
     generation = s.generation + 1,
     slot_name = null,
-    lsn = null
+    lsn = null,
+    snapshot = null
   where s.generation = begin_incarnation.generation
     and s.system_identifier <> begin_incarnation.system_identifier
   returning s.incarnation

@@ -1,14 +1,15 @@
--- Begins a new generation of the sequencer on a new slot, and continues the ledger exactly from the
--- table: commits that the slot's snapshot sees and the ledger does not have are written now, in the
--- order of their last insert_id; all others follow in the slot's stream.
+-- Begins a new generation of the sequencer on a new slot, or without one by polling, and continues the
+-- ledger exactly from the table: commits that the snapshot sees and the ledger does not have are written
+-- now, in the order of their last insert_id; all others follow in the slot's stream, or in the next
+-- window (see sequence_window).
 --
 -- Insert ids of one window respect causality: who saw a commit drew a later one. So each stream's
 -- versions, and whatever followed from what, keep their order.
 --
 -- generation: the generation that ends
--- slot_name:  the new slot
--- snapshot:   the snapshot exported with it; everything it sees must be visible by now
--- lsn:        the slot's consistent point: the stream begins there
+-- slot_name:  the new slot; null: the sequencer polls from now on
+-- snapshot:   the snapshot exported with the slot, or a plain one; everything it sees must be visible by now
+-- lsn:        the slot's consistent point: the stream begins there; null without a slot
 -- channel:    where to announce the new position; null for silence
 -- publication: fingerprint of the publication, taken before the slot was made
 -- returns:    sequenced: how many commits were written; last_position: the last one now
@@ -83,7 +84,8 @@ begin
     slot_name = sequence_from_table.slot_name,
     publication = sequence_from_table.publication,
     generation = s.generation + 1,
-    mode = 'wal',
+    mode = case when sequence_from_table.slot_name is null then 'poll' else 'wal' end,
+    snapshot = case when sequence_from_table.slot_name is null then sequence_from_table.snapshot end,
     low_incarnation = s.incarnation,
     low_xid = pg_snapshot_xmin(sequence_from_table.snapshot);
 

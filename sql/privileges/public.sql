@@ -13,5 +13,6 @@ revoke execute
     tidemark.begin_incarnation,
     tidemark.sequence_commits,
     tidemark.sequence_from_table,
+    tidemark.sequence_window,
     tidemark.seal_events
   from public;

@@ -33,5 +33,6 @@ grant execute
     tidemark.begin_incarnation,
     tidemark.sequence_commits,
     tidemark.sequence_from_table,
+    tidemark.sequence_window,
     tidemark.seal_events
   to tidemark_worker;

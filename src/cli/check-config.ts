@@ -27,6 +27,7 @@ const configSchema = options({
     pollIntervalMs: count,
     maxConnections: count,
     jobConcurrency: count,
+    mode: z.enum(['auto', 'wal', 'poll']).optional(),
     seal: z.boolean().optional(),
     sealIntervalMs: count,
   }).optional(),

@@ -28,6 +28,7 @@ export type WorkerSettings = Pick<
   | 'pollIntervalMs'
   | 'maxConnections'
   | 'jobConcurrency'
+  | 'mode'
   | 'seal'
   | 'sealIntervalMs'
 >

@@ -23,8 +23,8 @@ function unsequencedText({ unsequenced, mode, walLevel }: LogStatus): string[] {
   }
   if (mode === 'wal' && walLevel !== 'logical') {
     lines.push(
-      `wal_level is ${walLevel}, so that no event gets a position: \`alter system set wal_level = ` +
-        'logical`, then restart the server',
+      `wal_level is ${walLevel}: the next worker orders events by polling, unless you run ` +
+        '`alter system set wal_level = logical` and restart the server',
     )
   }
   return lines

@@ -70,11 +70,11 @@ export function requireUsableServer(facts: ServerFacts): void {
   }
 }
 
-/** Says what to do about a server that cannot decode its WAL, or nothing when it can. */
+/** Says what it means that a server cannot decode its WAL, or nothing when it can. */
 export function walLevelWarning(facts: ServerFacts): string | undefined {
   if (facts.walLevel === 'logical') return undefined
   return (
-    `wal_level is "${facts.walLevel}": appends work, but no event gets a position until it is ` +
-    '"logical". Run: alter system set wal_level = logical; then restart the server.'
+    `wal_level is "${facts.walLevel}": workers order events by polling, as exactly but later than with ` +
+    '"logical". To change it: alter system set wal_level = logical; then restart the server.'
   )
 }

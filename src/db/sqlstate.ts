@@ -26,6 +26,8 @@ export const sqlstate = {
   invalidPassword: '28P01',
   invalidAuthorization: '28000',
   objectInUse: '55006',
+  configurationLimitExceeded: '53400',
+  protocolViolation: '08P01',
   objectNotInPrerequisiteState: '55000',
   lockNotAvailable: '55P03',
   deadlockDetected: '40P01',

@@ -7,9 +7,17 @@ import { verifyPublication } from '../db/publication.ts'
 import { acquireLeaderLock } from './leader-lock.ts'
 import { LedgerWriter } from './ledger-writer.ts'
 import { trackLowXid } from './low-xid.ts'
+import { pollTerm } from './poll-term.ts'
 import { readSequencer } from './sequencer-state.ts'
 import { obtainTrustedSlot, type TrustedSlot } from './trusted-slot.ts'
+import { slotObstacle, walLevelObstacle } from './wal-obstacle.ts'
 import { WalStream } from './wal-stream.ts'
+
+/**
+ * Where commits are taken from: the WAL, by logical replication; or the table, by polling, which needs
+ * neither `wal_level = logical` nor the right to replicate. `auto`: the WAL where it can be read.
+ */
+export type SequencerMode = 'auto' | 'wal' | 'poll'
 
 /** Whether this process writes the ledger or stands by. */
 export type SequencerRole = 'standby' | 'leader'
@@ -17,6 +25,7 @@ export type SequencerRole = 'standby' | 'leader'
 export interface TermSettings {
   readonly connectionString: string
   readonly names: LogNames
+  readonly mode: SequencerMode
   readonly logger: Logger
   readonly leaderPollIntervalMs: number
   readonly maxBatch: number
@@ -24,9 +33,12 @@ export interface TermSettings {
   readonly onRole: (role: SequencerRole) => void
 }
 
+/** How long the WAL is not tried again after it could not be read. */
+const walRetryMs = 60_000
+
 /**
- * Leads once: from the leader lock to the end of one of the two connections. Ends without an error
- * only when aborted.
+ * Leads once: from the leader lock to the end of one of the two connections, or until the WAL is to be
+ * tried again. Ends without an error only then, and when aborted.
  */
 export async function leadTerm(
   client: pg.Client,
@@ -34,18 +46,59 @@ export async function leadTerm(
   healthy: () => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { names, logger } = settings
+  const { names, mode } = settings
   const facts = await readServerFacts(client)
   requireUsableServer(facts)
-  requireLogicalWal(facts)
+  if (mode === 'wal') requireLogicalWal(facts)
   await readSequencer(client, names.schema)
   const { leaderPollIntervalMs } = settings
   if (!(await acquireLeaderLock(client, names.schema, leaderPollIntervalMs, healthy, signal)))
     return
-  await verifyPublication(client, names, facts.versionNumber)
-  const slot = await obtainTrustedSlot({ ...settings, client, facts, signal })
-  logger.info({ slot: slot.slotName, position: `${slot.state.position}` }, 'leading the sequencer')
+  const term = { client, settings, facts, healthy, signal }
+  const obstacle = mode === 'poll' ? 'so it is set' : walLevelObstacle(facts)
+  if (obstacle !== undefined) return poll(term, obstacle)
+  const slot = await obtainSlot(term)
+  if (typeof slot === 'string') return poll(term, slot, performance.now() + walRetryMs)
+  settings.logger.info(
+    { slot: slot.slotName, position: `${slot.state.position}` },
+    'leading the sequencer',
+  )
   await follow(client, settings, slot, healthy, signal)
+}
+
+interface Term {
+  readonly client: pg.Client
+  readonly settings: TermSettings
+  readonly facts: ServerFacts
+  readonly healthy: () => void
+  readonly signal: AbortSignal
+}
+
+/** @returns the slot, or what keeps it from being had, if polling is allowed instead. */
+async function obtainSlot(term: Term): Promise<TrustedSlot | string> {
+  const { client, settings, facts, signal } = term
+  await verifyPublication(client, settings.names, facts.versionNumber)
+  try {
+    return await obtainTrustedSlot({ ...settings, client, facts, signal })
+  } catch (error) {
+    const obstacle = settings.mode === 'auto' ? slotObstacle(error) : undefined
+    if (obstacle === undefined || signal.aborted) throw error
+    return obstacle
+  }
+}
+
+async function poll(term: Term, reason: string, until?: number): Promise<void> {
+  const { client, settings, facts, healthy, signal } = term
+  const { names, logger, onRole } = settings
+  logger.info({ reason }, `leading the sequencer by polling: ${reason}`)
+  await pollTerm({
+    ...{ client, names, facts, logger, signal },
+    ...(until === undefined ? {} : { until }),
+    onStart: () => {
+      healthy()
+      onRole('leader')
+    },
+  })
 }
 
 async function follow(

@@ -16,6 +16,8 @@ export interface SequencerState {
   readonly systemIdentifier: string
   readonly incarnation: number
   readonly mode: 'wal' | 'poll'
+  /** In mode `poll`: what it sees is in the ledger, and nothing else. */
+  readonly snapshot: string | null
 }
 
 interface Row {
@@ -27,10 +29,11 @@ interface Row {
   readonly system_identifier: string
   readonly incarnation: number
   readonly mode: 'wal' | 'poll'
+  readonly snapshot: string | null
 }
 
 const columns = `position::text, lsn::text, slot_name, publication, generation::text,
-  system_identifier::text, incarnation::integer, mode`
+  system_identifier::text, incarnation::integer, mode, snapshot::text`
 
 /**
  * Reads the sequencer's row.
@@ -74,6 +77,7 @@ function toState(row: Row | undefined, schema: string): SequencerState {
     systemIdentifier: row.system_identifier,
     incarnation: row.incarnation,
     mode: row.mode,
+    snapshot: row.snapshot,
   }
 }
 

@@ -2,12 +2,14 @@ import { type Logger, silentLogger } from '../core/logger.ts'
 import { connect } from '../db/connect.ts'
 import { keepTrying } from '../db/keep-trying.ts'
 import { logNames } from '../db/log-names.ts'
-import { leadTerm, type SequencerRole } from './lead-term.ts'
+import { leadTerm, type SequencerMode, type SequencerRole } from './lead-term.ts'
 
 export interface SequencerOptions {
   readonly connectionString: string
   readonly schema?: string
   readonly logger?: Logger
+  /** Where commits are taken from. Default `'auto'`: the WAL where it can be read, else the table. */
+  readonly mode?: SequencerMode
   /** How often a standby tries to lead. Default 1,000, jittered by half. */
   readonly leaderPollIntervalMs?: number
   /** Commits in one ledger statement. Default 5,000. */
@@ -34,6 +36,7 @@ export async function runSequencer(options: SequencerOptions, signal: AbortSigna
     connectionString: options.connectionString,
     names: logNames(options.schema),
     logger: options.logger ?? silentLogger,
+    mode: options.mode ?? 'auto',
     leaderPollIntervalMs: options.leaderPollIntervalMs ?? defaults.leaderPollIntervalMs,
     maxBatch: options.maxBatch ?? defaults.maxBatch,
     maxWaiting: options.maxWaiting ?? defaults.maxWaiting,

@@ -2,6 +2,7 @@ import type pg from 'pg'
 import type { Logger } from '../core/logger.ts'
 import { type LogNames, slotPrefix } from '../db/log-names.ts'
 import type { ServerFacts } from '../db/preflight.ts'
+import { currentIncarnation } from './incarnation.ts'
 import { readSequencer, type SequencerState, takeLead } from './sequencer-state.ts'
 import { readSlotSnapshot, waitUntilVisible } from './slot-snapshot.ts'
 import { createSlot, dropSlot, listSlots, releaseSlot, type Slot } from './slots.ts'
@@ -43,21 +44,6 @@ export async function obtainTrustedSlot(context: Context): Promise<TrustedSlot> 
   return trusted === undefined
     ? continueFromTable(context, state, publication)
     : continueOnSlot(context, state, trusted)
-}
-
-async function currentIncarnation(context: Context): Promise<SequencerState> {
-  const { client, names, facts, logger } = context
-  const state = await readSequencer(client, names.schema)
-  if (state.systemIdentifier === facts.systemIdentifier) return state
-  logger.warn(
-    { schema: names.schema },
-    'the log is in another cluster now: a new incarnation begins',
-  )
-  await client.query(`select ${names.schema}.begin_incarnation($1, $2)`, [
-    state.generation.toString(),
-    facts.systemIdentifier,
-  ])
-  return readSequencer(client, names.schema)
 }
 
 async function continueOnSlot(

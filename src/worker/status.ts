@@ -13,7 +13,7 @@ export interface LogStatus {
   /** Committed events that have no position yet, counted up to 10,001. They wait for a worker. */
   readonly unsequenced: number
   readonly mode: 'wal' | 'poll'
-  /** The server's `wal_level`: in mode `wal` events get positions only when it is `logical`. */
+  /** The server's `wal_level`: mode `wal` needs `logical`. */
   readonly walLevel: string
   readonly slot: SlotStatus | null
   readonly subscriptions: readonly SubscriptionStatus[]

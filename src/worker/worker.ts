@@ -9,6 +9,7 @@ import { defaultJobSchema, installJobs, runJobs } from '../jobs/run-jobs.ts'
 import type { AnyTask } from '../jobs/task.ts'
 import type { AnyProjection } from '../projections/projection.ts'
 import { runSealer } from '../sequencer/integrity/run-sealer.ts'
+import type { SequencerMode } from '../sequencer/lead-term.ts'
 import { runSequencer } from '../sequencer/sequencer.ts'
 import { readSequencer } from '../sequencer/sequencer-state.ts'
 import { LogSession } from '../subscriptions/log-session.ts'
@@ -39,6 +40,11 @@ export interface WorkerOptions {
   readonly jobConcurrency?: number
   /** Schema of graphile-worker. Default `graphile_worker`. */
   readonly jobSchema?: string
+  /**
+   * Where the order of commits is taken from. Default `'auto'`: the WAL, by logical replication, and
+   * where that cannot be had the table, by polling: as exact, but some tens of milliseconds later.
+   */
+  readonly mode?: SequencerMode
   /** Whether to continue the hash chain over the log, behind the head. Default true. */
   readonly seal?: boolean
   /** How often to look for events to seal. Default 10,000. */
@@ -114,7 +120,15 @@ async function runParts(
   const stop = new AbortController()
   const ended = AbortSignal.any([signal, stop.signal])
   const parts = [
-    runSequencer({ connectionString, logger, ...(schema === undefined ? {} : { schema }) }, ended),
+    runSequencer(
+      {
+        connectionString,
+        logger,
+        ...(schema === undefined ? {} : { schema }),
+        ...(options.mode === undefined ? {} : { mode: options.mode }),
+      },
+      ended,
+    ),
     session.run(ended),
     ...(options.seal === false
       ? []

@@ -104,7 +104,7 @@ describe('refuses', () => {
       'an unknown option of the worker',
       { worker: { batch: 5 } },
       'worker: unknown option "batch"; known: name, batchSize, maxAttempts, pollIntervalMs, ' +
-        'maxConnections, jobConcurrency, seal, sealIntervalMs',
+        'maxConnections, jobConcurrency, mode, seal, sealIntervalMs',
     ],
     [
       'a number as text',

@@ -92,12 +92,12 @@ test('does not name a failed subscription twice', () => {
   expect(text.split('\n').at(-1)).toBe(error)
 })
 
-test('says that events wait for a worker, and that they wait in vain without logical replication', () => {
+test('says that events wait for a worker, and how it will order them without logical replication', () => {
   const waiting = statusText({ ...log, unsequenced: 12 })
   expect(waiting).toContain('\nevents without a position yet: 12; a worker gives it to them\n')
   const many = statusText({ ...log, unsequenced: 10_001, walLevel: 'replica' })
   expect(many).toContain('position yet: over 10,000;')
   expect(many).toContain(
-    'wal_level is replica, so that no event gets a position: `alter system set',
+    'wal_level is replica: the next worker orders events by polling, unless you run `alter system',
   )
 })

@@ -23,8 +23,8 @@ test('a server that cannot decode its WAL gets a log, with a warning', async () 
   const { connectionString } = server
   const { warnings } = await migrate({ connectionString, jobSchema: false })
   expect(warnings).toEqual([
-    'wal_level is "replica": appends work, but no event gets a position until it is "logical". ' +
-      'Run: alter system set wal_level = logical; then restart the server.',
+    'wal_level is "replica": workers order events by polling, as exactly but later than with ' +
+      '"logical". To change it: alter system set wal_level = logical; then restart the server.',
   ])
 
   await using store = await createStore({ connectionString })

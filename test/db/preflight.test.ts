@@ -43,8 +43,8 @@ describe('a server', () => {
   test.each(['minimal', 'replica'])('with wal_level %s is usable, with a warning', (walLevel) => {
     expect(() => requireUsableServer({ ...usable, walLevel })).not.toThrow()
     expect(walLevelWarning({ ...usable, walLevel })).toBe(
-      `wal_level is "${walLevel}": appends work, but no event gets a position until it is ` +
-        '"logical". Run: alter system set wal_level = logical; then restart the server.',
+      `wal_level is "${walLevel}": workers order events by polling, as exactly but later than with ` +
+        '"logical". To change it: alter system set wal_level = logical; then restart the server.',
     )
   })
 

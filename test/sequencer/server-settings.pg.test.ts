@@ -62,7 +62,7 @@ test('says that wal_level is insufficient, and asks less and less often', async 
   expect(warnings).toEqual([expect.stringContaining('wal_level is "replica"')])
 
   const began = performance.now()
-  await using sequencer = startSequencer({ connectionString })
+  await using sequencer = startSequencer({ connectionString, mode: 'wal' })
   const times: number[] = []
   await until('four attempts', () => {
     const attempts = sequencer.log.withCode('WAL_LEVEL_INSUFFICIENT')
