@@ -24,8 +24,8 @@ test('the example of an import in the README runs as it stands', async () => {
     await using store = await createStore({ connectionString, events: [OrderPlaced] })
     const orderId = crypto.randomUUID()
     const at = new Date('2019-05-01T12:00:00Z')
-    const oldRows = [1n, 2n].map((revision) => {
-      return { stream: 'order-1', revision, body: { orderId, cents: 4200 }, at }
+    const oldRows = [1, 2].map((revision) => {
+      return { stream: 'order-1', revision, body: { orderId, cents: 4200 }, at: at.toJSON() }
     })
     const printed: unknown[] = []
     await run(store, oldRows, OrderPlaced, { log: (text: unknown) => printed.push(text) })

@@ -58,6 +58,15 @@ begin
   if exists (
     select
     from jsonb_array_elements(append.events) as n (event)
+    where n.event - array['type', 'data', 'schemaVersion', 'id', 'metadata', 'tags'] <> '{}'
+  ) then
+    raise exception 'an event has a key that is none of type, data, schemaVersion, id, metadata, tags'
+      using errcode = 'TM005';
+  end if;
+
+  if exists (
+    select
+    from jsonb_array_elements(append.events) as n (event)
     where n.event ->> 'id' !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
       or n.event ->> 'schemaVersion' !~ '^[1-9][0-9]{0,4}$'
       or lpad(n.event ->> 'schemaVersion', 5, '0') > '32767'

@@ -23,8 +23,8 @@ export interface ReadLogOptions<U extends UnknownEvents = UnknownEvents> extends
 }
 
 export interface LogPageOptions<U extends UnknownEvents = UnknownEvents> extends ReadLogOptions<U> {
-  /** `next` of the page before, read with the same options otherwise. Default: the first page. */
-  readonly cursor?: string | undefined
+  /** `next` of the page before, read with the same options otherwise. Null, default: the first page. */
+  readonly cursor?: string | null | undefined
 }
 
 export interface LogPage<E> extends EventPage<E> {
@@ -51,7 +51,7 @@ export async function readLog(
 ): Promise<LogPage<SequencedEvent>> {
   const { cursor, after = defaults.after } = options
   checkPlace('after', after)
-  const begun = cursor === undefined ? 0n : parseCursor(cursor)
+  const begun = cursor == null ? 0n : parseCursor(cursor)
   const start = { position: begun > after ? begun : after, insertId: null }
   const { events, end, next } = await readPage(connection, names, registry, options, start)
   return { events, position: end.position, next: next === null ? null : next.position.toString() }

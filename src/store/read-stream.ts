@@ -27,8 +27,8 @@ export interface ReadStreamOptions<U extends UnknownEvents = UnknownEvents> {
 
 export interface StreamPageOptions<U extends UnknownEvents = UnknownEvents>
   extends ReadStreamOptions<U> {
-  /** `next` of the page before, read with the same options otherwise. Default: the first page. */
-  readonly cursor?: string | undefined
+  /** `next` of the page before, read with the same options otherwise. Null, default: the first page. */
+  readonly cursor?: string | null | undefined
 }
 
 const defaults = { direction: 'forwards', fromVersion: 1n, maxEvents: 1_000 } as const
@@ -126,7 +126,7 @@ function remaining(
 ): Pick<ReadStreamOptions, 'fromVersion' | 'toVersion'> {
   const { direction, fromVersion = defaults.fromVersion, toVersion, cursor } = options
   const upTo = toVersion === undefined ? {} : { toVersion }
-  if (cursor === undefined) return { fromVersion, ...upTo }
+  if (cursor == null) return { fromVersion, ...upTo }
   const next = parseCursor(cursor)
   if (direction !== 'backwards') {
     return { fromVersion: next > fromVersion ? next : fromVersion, ...upTo }

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { Kysely, PostgresDialect } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { SequencedEvent } from '../../src/core/recorded-event.ts'
+import type { LogPage } from '../../src/store/read-log.ts'
 import { createStore, type Store } from '../../src/worker/create-store.ts'
 import { migrate } from '../../src/worker/migrate.ts'
 import { sequenceNow } from '../sequencer/ledger.ts'
@@ -55,12 +57,13 @@ test('pages of any size and the iterator read the same as a filter over the whol
 /** Reads page by page, as a client of HTTP does that knows nothing but the cursor. */
 async function readPages(options: NonNullable<Parameters<Store['readLog']>[0]>) {
   const events = []
-  for (let cursor: string | undefined; ; ) {
-    const page = await store.readLog({ ...options, cursor })
+  let cursor: string | null = null
+  do {
+    const page: LogPage<SequencedEvent> = await store.readLog({ ...options, cursor })
     events.push(...page.events)
-    if (page.next === null) return events
     cursor = page.next
-  }
+  } while (cursor !== null)
+  return events
 }
 
 test('a page ends at exactly the position that it is to end at', async () => {

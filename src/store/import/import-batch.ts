@@ -3,10 +3,10 @@ import { isTidemarkError, type TidemarkError } from '../../core/tidemark-error.t
 import type { Token } from '../../core/token.ts'
 import type { LogNames } from '../../db/log-names.ts'
 import { sqlstate, sqlstateOf } from '../../db/sqlstate.ts'
-import { appendError } from '../append-error.ts'
 import { tokenOf } from '../append-outcome.ts'
 import { copyRows } from './copy-rows.ts'
 import type { ImportRow } from './encode-row.ts'
+import { importError } from './import-error.ts'
 import { eventNotImportable, importInvalid } from './imported-event.ts'
 import { findMisplaced, placeRows, streamsOf } from './place-rows.ts'
 import type { ImportBatch } from './read-batches.ts'
@@ -97,7 +97,7 @@ async function explain(
   if (state === sqlstate.versionHole || state === sqlstate.uniqueViolation) {
     return (await lookUpMisplaced(client, names, rows)) ?? error
   }
-  const mapped = appendError(error, names.schema)
+  const mapped = importError(error, names.schema)
   const row = rows[lineOf(error) - 1]
   if (row === undefined || !isTidemarkError(mapped, 'APPEND_INVALID')) return mapped
   const { reason } = mapped.details

@@ -3,15 +3,18 @@ import { TidemarkError } from '../../core/tidemark-error.ts'
 import type { Token } from '../../core/token.ts'
 import { connect } from '../../db/connect.ts'
 import type { LogNames } from '../../db/log-names.ts'
-import { appendError } from '../append-error.ts'
 import { tokenOf } from '../append-outcome.ts'
 import { checkAppendKey } from '../check-append.ts'
 import { importBatch, makeDurable } from './import-batch.ts'
+import { importError } from './import-error.ts'
 import { type ImportedEvent, importInvalid } from './imported-event.ts'
 import { type ImportBatch, readBatches } from './read-batches.ts'
 
 export interface ImportOptions {
-  /** Names the import. Run again under its key, it goes on after the last event that is in the log. */
+  /**
+   * Names the import. Run again under its key, it goes on after the last event that is in the log, if
+   * the source still has that one there. What lies before it is not looked at again.
+   */
   readonly key: string
   /** Events in one transaction, from 1. Default 10,000. */
   readonly batchSize?: number
@@ -123,7 +126,7 @@ async function readImport(client: pg.Client, names: LogNames, key: string): Prom
       token: tokenOf(row.incarnation, row.transaction_id),
     }
   } catch (error) {
-    throw appendError(error, names.schema)
+    throw importError(error, names.schema)
   }
 }
 

@@ -15,7 +15,7 @@ export interface ImportedEvent {
 /** Says that an event of a source cannot be imported. Nothing of its batch was written. */
 export function eventNotImportable(
   event: bigint,
-  streamId: string,
+  streamId: string | null,
   reason: string,
   cause?: unknown,
 ): TidemarkError {

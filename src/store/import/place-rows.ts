@@ -56,6 +56,7 @@ export function findMisplaced(
 }
 
 function misplaced(row: ImportRow, version: bigint, before: bigint): TidemarkError {
-  const reason = `is version ${version} of stream "${row.streamId}", which is at version ${before}`
+  const place = `of stream "${row.streamId}", which is at version ${before}`
+  const reason = `is version ${version} ${place}: ${before + 1n} is next`
   return eventNotImportable(row.number, row.streamId, reason)
 }

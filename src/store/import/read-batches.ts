@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import { isTidemarkError } from '../../core/tidemark-error.ts'
 import type { EncodeOptions } from '../encode-events.ts'
 import { encodeRow, fingerprint, type ImportRow } from './encode-row.ts'
-import { type ImportedEvent, importInvalid } from './imported-event.ts'
+import { eventNotImportable, type ImportedEvent, importInvalid } from './imported-event.ts'
 
 /** Events that are imported in one transaction. */
 export interface ImportBatch {
@@ -41,12 +42,29 @@ export async function* readBatches(
   source: ImportSource,
   options: BatchOptions,
 ): AsyncGenerator<ImportBatch, void, void> {
-  let number = 0n
+  const place = { number: 0n }
+  try {
+    yield* cut(source, options, place)
+  } catch (error) {
+    if (!isTidemarkError(error) || error.code === 'IMPORT_INVALID') throw error
+    // What the source throws when it makes an event.
+    const reason = `cannot be made: ${error.message}`
+    throw eventNotImportable(place.number + 1n, null, reason, error)
+  }
+}
+
+/** @param place counts the events that were read. */
+async function* cut(
+  source: ImportSource,
+  options: BatchOptions,
+  place: { number: bigint },
+): AsyncGenerator<ImportBatch, void, void> {
   let rows: ImportRow[] = []
   let length = 0
   let last: ImportedEvent | undefined
   for await (const given of source.events) {
-    number += 1n
+    const number = place.number + 1n
+    place.number = number
     if (number % BigInt(turnEvery) === 0n) await turn()
     if (number <= source.imported) {
       if (number === source.imported) requireSame(source, given)
@@ -61,7 +79,7 @@ export async function* readBatches(
     rows = []
     length = 0
   }
-  if (number < source.imported) throw tooShort(number, source.imported)
+  if (place.number < source.imported) throw tooShort(place.number, source.imported)
   if (last !== undefined && rows.length > 0) yield { rows, lastFingerprint: fingerprint(last) }
 }
 

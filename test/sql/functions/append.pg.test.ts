@@ -88,6 +88,15 @@ describe('tidemark.append', () => {
     expect(await read('psql-c')).toEqual([])
   })
 
+  test.for(['schema_version', 'foo', 'Tags'])('refuses an event with the key %s', async (key) => {
+    const events = [{ type: 'noted', data: {}, [key]: 2 }]
+    const append = database.pool.query(`select tidemark.append('unknown-key-1', 'any', $1)`, [
+      JSON.stringify(events),
+    ])
+    await expect(append).rejects.toMatchObject({ code: 'TM005' })
+    expect(await read('unknown-key-1')).toEqual([])
+  })
+
   test('appends from psql, and tells the version and a token', async () => {
     const { rows } = await database.pool.query(
       `select * from tidemark.append('psql-1', 'absent', '[{"type": "order.placed", "data": {"cents": 4200}}]')`,

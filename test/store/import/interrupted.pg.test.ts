@@ -167,7 +167,8 @@ describe('an import and appends at once', () => {
     await client.query('commit')
     await expect(importing).rejects.toMatchObject({
       code: 'IMPORT_INVALID',
-      message: 'event 1 of the import is version 1 of stream "taken-0", which is at version 1',
+      message:
+        'event 1 of the import is version 1 of stream "taken-0", which is at version 1: 2 is next',
     })
   })
 

@@ -159,6 +159,19 @@ describe('an import is refused', () => {
     })
   })
 
+  test('with the number of the event that its source could not make', async () => {
+    function* failing(): Generator<ImportedEvent> {
+      yield* plainSource('unmade', 5)
+      const text = 5 as unknown as string
+      yield { streamId: 'unmade-0', event: Noted({ text }) }
+    }
+    await expect(store.importEvents(failing(), { key: newKey() })).rejects.toMatchObject({
+      code: 'IMPORT_INVALID',
+      message: expect.stringContaining('event 6 of the import cannot be made: '),
+      cause: { code: 'EVENT_DATA_INVALID' },
+    })
+  })
+
   test('with what its source throws, keeping what was imported before', async () => {
     function* failing(): Generator<ImportedEvent> {
       yield* plainSource('failing', 25)
