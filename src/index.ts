@@ -121,6 +121,13 @@ export {
   type Store,
   type StoreOptions,
 } from './worker/create-store.ts'
+export {
+  type DiagnoseOptions,
+  type Diagnosis,
+  type DoctorOptions,
+  diagnose,
+} from './worker/doctor/diagnose.ts'
+export type { CheckName, DoctorFinding } from './worker/doctor/diagnosis.ts'
 export { type MigrateOptions, migrate } from './worker/migrate.ts'
 export type { LogStatus, SlotStatus, SubscriptionStatus } from './worker/status.ts'
 export { runWorker, type WorkerOptions } from './worker/worker.ts'

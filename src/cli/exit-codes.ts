@@ -15,6 +15,8 @@ export const exitCodes = {
   handler: 5,
   /** `verify` or `audit` found something wrong with the log, or a checkpoint is not genuine. */
   damaged: 6,
+  /** `doctor` found something that keeps the log from working. */
+  unhealthy: 7,
   /** Stopped by the user. */
   cancelled: 130,
   /** Stopped by SIGTERM before the end. */
@@ -64,6 +66,7 @@ export const exitCodeOfError: Readonly<Record<ErrorCode, number>> = {
   REPLICATION_STREAM_INVALID: exitCodes.unexpected,
   LOG_INCONSISTENT: exitCodes.unexpected,
   LOG_DAMAGED: exitCodes.damaged,
+  LOG_UNHEALTHY: exitCodes.unhealthy,
   CHECKPOINT_INVALID: exitCodes.damaged,
 
   CHECKPOINT_REGRESSED: exitCodes.refused,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { auditCommand } from './commands/audit.ts'
 import { checkpointCommand } from './commands/checkpoint.ts'
+import { doctorCommand } from './commands/doctor.ts'
 import { dropCommand } from './commands/drop.ts'
 import { initCommand } from './commands/init.ts'
 import { migrateCommand } from './commands/migrate.ts'
@@ -21,6 +22,7 @@ const commands = [
   migrateCommand,
   workerCommand,
   statusCommand,
+  doctorCommand,
   rebuildCommand,
   promoteCommand,
   rollbackCommand,
@@ -40,6 +42,7 @@ Exit codes:
   4    refused as things stand: unknown, in another state, behind, in use
   5    a handler failed
   6    verify or audit found damage
+  7    doctor found an error
   130  stopped by SIGINT (Ctrl-C); 143 by SIGTERM`
 
 /** Puts the commands together. Errors of usage are thrown, not printed. */

@@ -64,6 +64,7 @@ export interface ErrorDetails {
   REPLICATION_STREAM_INVALID: { readonly reason: string }
   LOG_INCONSISTENT: { readonly position: bigint; readonly reason: string }
   LOG_DAMAGED: { readonly findings: number; readonly position: bigint | null }
+  LOG_UNHEALTHY: { readonly errors: number; readonly check: string }
   CHECKPOINT_INVALID: { readonly reason: string }
 
   CHECKPOINT_REGRESSED: { readonly subscription: string; readonly expected: bigint }

@@ -23,7 +23,7 @@ interface Row {
 }
 
 /** Oldest server that tidemark runs on: `xid8`, `create or replace trigger`, SQL function bodies. */
-const oldestVersionNumber = 140_000
+export const oldestVersionNumber = 140_000
 
 /** Asks the server for the facts that decide whether and how tidemark can run on it. */
 export async function readServerFacts(client: pg.ClientBase): Promise<ServerFacts> {

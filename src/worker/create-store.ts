@@ -40,6 +40,7 @@ import type { ImportedEvent } from '../store/import/imported-event.ts'
 import { warnOfLossyEvents } from '../store/warn-of-lossy-events.ts'
 import { type WaitOptions, waitForToken } from '../subscriptions/wait-for.ts'
 import { type AuditOptions, type AuditResult, audit } from './audit.ts'
+import { type Diagnosis, type DoctorOptions, diagnose } from './doctor/diagnose.ts'
 import { type LogStatus, readStatus } from './status.ts'
 
 export interface StoreOptions<D extends AnyEventDefinition = AnyEventDefinition> {
@@ -108,6 +109,8 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
   ): Promise<ImportResult>
 
   status(): Promise<LogStatus>
+  /** Finds out what keeps the log from working, or will. See `diagnose`. */
+  doctor(options?: DoctorOptions): Promise<Diagnosis>
 
   /** Seals everything that is sequenced, which workers do by and by. See `sealAll`. */
   seal(options?: SealOptions): Promise<SealResult>
@@ -176,6 +179,7 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
     importEvents: (imported, importing) =>
       importEvents({ connectionString, names, maxEventBytes }, imported, importing),
     status: () => readStatus(pool, names),
+    doctor: (limits) => diagnose({ connectionString, schema: names.schema, ...limits }),
     seal: (sealing) => sealAll(pool, names, sealing),
     verify: (verification) => verifyLog(pool, names, verification),
     audit: (auditing) => audit(pool, names, auditing),

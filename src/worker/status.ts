@@ -1,3 +1,4 @@
+import { readHeldLocks } from '../db/held-locks.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
 import type { ProjectionState } from '../projections/versions.ts'
@@ -105,7 +106,8 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
       cross join ${names.schema}.sequencer as q
       order by s.kind, s.name, s.version`,
   })
-  const owned = await readOwned(connection, names, subscriptions)
+  const keys = subscriptions.map((row) => ownershipLockKey(names, row))
+  const owned = await readHeldLocks(connection, keys)
   const versions = await listVersions(connection, names)
   return {
     schema: names.schema,
@@ -129,29 +131,6 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
       owner: owned.has(ownershipLockKey(names, row)) ? row.owner : null,
     })),
   }
-}
-
-/** Which of the subscriptions' locks somebody holds. */
-async function readOwned(
-  connection: Connection,
-  names: LogNames,
-  subscriptions: readonly SubscriptionRow[],
-): Promise<ReadonlySet<string>> {
-  const rows = await run<{ key: string }>(connection, {
-    text: /* sql */ `
-      select k.key::text
-      from unnest($1::bigint[]) as k (key)
-      join pg_locks as l
-        on l.locktype = 'advisory'
-        and l.granted
-        and l.objsubid = 1
-        and (l.classid::bigint << 32) | l.objid::bigint = k.key
-      join pg_database as d
-        on d.oid = l.database
-        and d.datname = current_database()`,
-    values: [subscriptions.map((row) => ownershipLockKey(names, row))],
-  })
-  return new Set(rows.map(({ key }) => key))
 }
 
 function toSlot(row: LogRow): SlotStatus | null {
