@@ -214,7 +214,7 @@ describe('the slot', () => {
   test('keeps WAL, which is too much when it is over the bound', async () => {
     const database = await createDatabase()
     const name = await leadOnce(database)
-    await database.pool.query("select pg_logical_emit_message(false, 'noise', repeat('x', 5000))")
+    await database.pool.query("select pg_logical_emit_message(true, 'noise', repeat('x', 10000))")
     expect(await examine(database, 'retained-wal')).toEqual([saying('ok', '1073741824 bytes')])
     expect(await examine(database, 'retained-wal', { maxRetainedBytes: 5_000n })).toEqual([
       saying('warning', `"${name}" keeps `, 'dropSlots()'),
