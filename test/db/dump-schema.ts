@@ -114,9 +114,10 @@ const comments = /* sql */ `
   having count(*) > 0`
 
 const publications = /* sql */ `
-  select format('create publication %I for table %s (%s)%s;', p.pubname, r.prrelid::regclass,
-    (select string_agg(a.attname, ', ' order by a.attnum) from pg_attribute as a
-      where a.attrelid = r.prrelid and a.attnum = any (r.prattrs::smallint[])),
+  select format('create publication %I for table %s%s%s;', p.pubname, r.prrelid::regclass,
+    -- Version 14 has no lists of columns, and no pg_publication_rel.prattrs.
+    (select ' (' || string_agg(a.attname, ', ' order by a.attnum) || ')' from pg_attribute as a
+      where a.attrelid = r.prrelid and to_jsonb(r) -> 'prattrs' @> to_jsonb(a.attnum)),
     case when p.pubinsert then ' insert' else '' end
       || case when p.pubupdate then ' update' else '' end
       || case when p.pubdelete then ' delete' else '' end

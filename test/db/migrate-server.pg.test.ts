@@ -1,18 +1,16 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import {
-  type EmbeddedPostgres,
-  startEmbeddedPostgres,
-} from '../../src/testing/embedded-postgres.ts'
+import type { EmbeddedPostgres } from '../../src/testing/embedded-postgres.ts'
 import { createStore } from '../../src/worker/create-store.ts'
 import { migrate } from '../../src/worker/migrate.ts'
+import { startChosenPostgres } from '../support/servers/chosen-postgres.ts'
 import { migrateOnce } from './installed-log.ts'
 
 let server: EmbeddedPostgres
 
 beforeAll(async () => {
-  server = await startEmbeddedPostgres({ durable: false, settings: { wal_level: 'replica' } })
+  server = await startChosenPostgres({ durable: false, settings: { wal_level: 'replica' } })
 })
 
 afterAll(async () => {

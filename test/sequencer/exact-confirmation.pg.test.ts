@@ -1,11 +1,9 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { formatLsn, parseLsn } from '../../src/sequencer/lsn.ts'
-import {
-  type EmbeddedPostgres,
-  startEmbeddedPostgres,
-} from '../../src/testing/embedded-postgres.ts'
+import type { EmbeddedPostgres } from '../../src/testing/embedded-postgres.ts'
 import { migrate } from '../../src/worker/migrate.ts'
+import { startChosenPostgres } from '../support/servers/chosen-postgres.ts'
 import { until } from '../support/until.ts'
 import { append, findFaults, readLedger, untilSequenced } from './ledger.ts'
 import { startSequencer } from './start-sequencer.ts'
@@ -36,7 +34,7 @@ async function takeHold() {
 }
 
 beforeAll(async () => {
-  server = await startEmbeddedPostgres({ durable: false, settings: { autovacuum: 'off' } })
+  server = await startChosenPostgres({ durable: false, settings: { autovacuum: 'off' } })
   const { connectionString } = server
   await migrate({ connectionString, jobSchema: false })
   pool = new pg.Pool({ connectionString })

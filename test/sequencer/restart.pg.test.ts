@@ -2,11 +2,9 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { isConnectionLoss } from '../../src/db/sqlstate.ts'
 import { parseLsn } from '../../src/sequencer/lsn.ts'
-import {
-  type EmbeddedPostgres,
-  startEmbeddedPostgres,
-} from '../../src/testing/embedded-postgres.ts'
+import type { EmbeddedPostgres } from '../../src/testing/embedded-postgres.ts'
 import { migrate } from '../../src/worker/migrate.ts'
+import { startChosenPostgres } from '../support/servers/chosen-postgres.ts'
 import { until } from '../support/until.ts'
 import { inBackground } from './background.ts'
 import { append, findFaults, readLedger, untilSequenced } from './ledger.ts'
@@ -16,7 +14,7 @@ let server: EmbeddedPostgres
 let pool: pg.Pool
 
 beforeAll(async () => {
-  server = await startEmbeddedPostgres({
+  server = await startChosenPostgres({
     stopTimeoutMs: 6_000,
     // What a commit does not flush itself stays in memory for long.
     settings: { wal_writer_delay: '10s' },

@@ -1,13 +1,13 @@
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
-import { startEmbeddedPostgres } from '../../src/testing/embedded-postgres.ts'
 import { migrate } from '../../src/worker/migrate.ts'
+import { startChosenPostgres } from '../support/servers/chosen-postgres.ts'
 import { until } from '../support/until.ts'
 import { append, findFaults, readLedger, untilSequenced } from './ledger.ts'
 import { startSequencer } from './start-sequencer.ts'
 
 async function startServer(settings: Record<string, string>) {
-  const server = await startEmbeddedPostgres({ durable: false, settings })
+  const server = await startChosenPostgres({ durable: false, settings })
   const { connectionString } = server
   const pool = new pg.Pool({ connectionString })
   pool.on('error', () => {})

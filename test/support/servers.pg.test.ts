@@ -8,13 +8,11 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
-import {
-  type EmbeddedPostgres,
-  startEmbeddedPostgres,
-} from '../../src/testing/embedded-postgres.ts'
+import type { EmbeddedPostgres } from '../../src/testing/embedded-postgres.ts'
 import { findPostgresBinaries } from '../../src/testing/postgres-binaries.ts'
 import { isRunning, listChildProcesses } from './child-processes.ts'
 import { queryOnce } from './query-once.ts'
+import { startChosenPostgres } from './servers/chosen-postgres.ts'
 import { dockerAnswers } from './servers/docker-server.ts'
 import { startTestServer } from './servers/start-test-server.ts'
 import { until } from './until.ts'
@@ -68,7 +66,7 @@ describe('an embedded server', () => {
   test('is durable, adds no listener to the program, and leaves nothing when it stops', async () => {
     const childrenBefore = await listChildProcesses()
     const listenersBefore = countListeners()
-    const embedded = await startEmbeddedPostgres()
+    const embedded = await startChosenPostgres()
     expect(countListeners()).toEqual(listenersBefore)
     const directory = dirname(embedded.dataDirectory)
     expect(await isRunning(embedded.pid)).toBe(true)
@@ -87,7 +85,7 @@ describe('an embedded server', () => {
 
   test('reports the log and leaves nothing when it does not start', async () => {
     const childrenBefore = await listChildProcesses()
-    await expect(startEmbeddedPostgres({ settings: { wal_level: 'psychic' } })).rejects.toThrow(
+    await expect(startChosenPostgres({ settings: { wal_level: 'psychic' } })).rejects.toThrow(
       /ended with exit code 1; its log says:\n.*"wal_level": "psychic"/s,
     )
     expect(await listChildProcesses()).toEqual(childrenBefore)
@@ -99,12 +97,12 @@ describe('an embedded server', () => {
     onTestFinished(() => void occupant.close())
     const address = occupant.address()
     const port = typeof address === 'object' ? (address?.port ?? 0) : 0
-    await expect(startEmbeddedPostgres({ port })).rejects.toThrow('Address already in use')
+    await expect(startChosenPostgres({ port })).rejects.toThrow('Address already in use')
   })
 
   test.skipIf(process.platform === 'win32')('stops when a session holds it up', async () => {
     const childrenBefore = await listChildProcesses()
-    const held = await startEmbeddedPostgres({ durable: false, stopTimeoutMs: 200 })
+    const held = await startChosenPostgres({ durable: false, stopTimeoutMs: 200 })
     const client = new pg.Client(held.connectionString)
     client.on('error', () => {})
     await client.connect()
@@ -129,7 +127,7 @@ describe('a running embedded server', () => {
   let embedded: EmbeddedPostgres
 
   beforeAll(async () => {
-    embedded = await startEmbeddedPostgres({
+    embedded = await startChosenPostgres({
       durable: false,
       settings: { max_connections: '33', wal_sender_timeout: '5s' },
     })

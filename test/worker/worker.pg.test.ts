@@ -18,14 +18,12 @@ import {
 } from '../../src/index.ts'
 import { reactor } from '../../src/jobs/reactor.ts'
 import { appendToStream } from '../../src/store/append.ts'
-import {
-  type EmbeddedPostgres,
-  startEmbeddedPostgres,
-} from '../../src/testing/embedded-postgres.ts'
+import type { EmbeddedPostgres } from '../../src/testing/embedded-postgres.ts'
 import { inBackground } from '../sequencer/background.ts'
 import { captureLog } from '../sequencer/captured-log.ts'
 import { dropLogSlots } from '../sequencer/ledger.ts'
 import { createTestDatabase, useDatabase } from '../support/database.ts'
+import { startChosenPostgres } from '../support/servers/chosen-postgres.ts'
 import { until } from '../support/until.ts'
 import { accounts, Deposited, largeDeposits, lastEntries } from './fixtures/accounts.ts'
 import { findFaults } from './fixtures/oracle.ts'
@@ -295,7 +293,7 @@ describe('a restart of the server', () => {
   let pool: pg.Pool
 
   beforeAll(async () => {
-    server = await startEmbeddedPostgres({ durable: false, stopTimeoutMs: 6_000 })
+    server = await startChosenPostgres({ durable: false, stopTimeoutMs: 6_000 })
     await migrate({ connectionString: server.connectionString })
     pool = new pg.Pool({ connectionString: server.connectionString })
     pool.on('error', () => {})

@@ -1,10 +1,13 @@
-import { startEmbeddedPostgres } from '../../../src/testing/embedded-postgres.ts'
+import { startChosenPostgres } from './chosen-postgres.ts'
 import { readServerVersion } from './server-version.ts'
 import type { TestServer } from './test-server.ts'
 
-/** Starts the embedded server, without `fsync`: no test survives a crash of the machine. */
+/**
+ * Starts an embedded server of the chosen version, without `fsync`: no test survives a crash of the
+ * machine.
+ */
 export async function startEmbeddedServer(): Promise<TestServer> {
-  const server = await startEmbeddedPostgres({ durable: false })
+  const server = await startChosenPostgres({ durable: false })
   return {
     connectionString: server.connectionString,
     source: 'embedded',
