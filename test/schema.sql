@@ -412,7 +412,7 @@ create function tidemark.count_recorded(
   max_count bigint
 )
   returns bigint
-  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp set enable_seqscan=off;
+  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp set enable_seqscan=off set enable_bitmapscan=on;
 
 create function tidemark.end_import(
   key text,

@@ -13,6 +13,9 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+-- choose_index, which calls this, turns it off. A BRIN index is of use to nothing else, and before
+-- version 18 the server goes through the whole table where all ways are off.
+set enable_bitmapscan = on
 as $$
 begin
   return (
