@@ -7,6 +7,7 @@ import { startChosenPostgres } from '../support/servers/chosen-postgres.ts'
 import { until } from '../support/until.ts'
 import { append, findFaults, readLedger, untilSequenced } from './ledger.ts'
 import { startSequencer } from './start-sequencer.ts'
+import { readRecordAfter } from './wal-record.ts'
 
 /** Cuts between two commits that touch each other in the WAL. */
 const rounds = 20
@@ -40,7 +41,6 @@ beforeAll(async () => {
   pool = new pg.Pool({ connectionString })
   pool.on('error', () => {})
   writers = [await connect(), await connect()]
-  await pool.query('create extension pg_walinspect')
   // Holds up the ledger row of one transaction, as a busy server would.
   await pool.query(/* sql */ `
     create table held_up (transaction_id xid8);
@@ -63,15 +63,6 @@ afterAll(async () => {
 async function readSlot(): Promise<{ confirmed: string; pid: number | null }> {
   const { rows } = await pool.query(
     'select confirmed_flush_lsn::text as confirmed, active_pid as pid from pg_replication_slots',
-  )
-  return rows[0]
-}
-
-/** The record that follows an LSN. */
-async function recordAfter(lsn: string): Promise<{ start: string; type: string; xid: string }> {
-  const { rows } = await pool.query(
-    'select start_lsn::text as start, record_type as type, xid::text from pg_get_wal_record_info($1)',
-    [lsn],
   )
   return rows[0]
 }
@@ -115,8 +106,8 @@ test('confirms to the byte: a commit that begins where a confirmed one ends is n
     })
     // The second is received and waits, so that not even a keepalive may be confirmed.
     expect(confirmed.confirmed).toBe(lsn)
-    const next = await recordAfter(lsn ?? '')
-    if (next.start === lsn && next.xid === second && next.type === 'COMMIT') touching += 1
+    const next = await readRecordAfter(pool, lsn ?? '')
+    if (next.start === lsn && next.xid === second && next.isCommit) touching += 1
 
     await pool.query(/* sql */ `
       select pg_terminate_backend(pid, 5000)
@@ -149,12 +140,13 @@ test('confirms the end of the last commit, and not what was received and is not 
     saw(rows)
     return rows.length > 0 && readSlot()
   })
-  const first = await recordAfterCommit(waiting[0] ?? '')
-  expect(parseLsn(held.confirmed)).toBeGreaterThanOrEqual(parseLsn(written.lsn ?? ''))
-  expect(parseLsn(held.confirmed)).toBeLessThanOrEqual(parseLsn(first))
-
   await holder.release()
-  for (const id of waiting) await untilSequenced(pool, id)
+  const first = await untilSequenced(pool, waiting[0] ?? '')
+  const { previous: commit } = await readRecordAfter(pool, first.lsn ?? '')
+  expect(parseLsn(held.confirmed)).toBeGreaterThanOrEqual(parseLsn(written.lsn ?? ''))
+  expect(parseLsn(held.confirmed)).toBeLessThanOrEqual(parseLsn(commit))
+
+  await untilSequenced(pool, waiting[1] ?? '')
   await sequencer.stop()
   const last = (await readLedger(pool)).at(-1)
   const slot = await readSlot()
@@ -170,17 +162,4 @@ async function holdUp(): Promise<string> {
   await pool.query('insert into held_up values ($1)', [id])
   await writer.query('commit')
   return id
-}
-
-/** Where the commit record of a transaction begins. */
-async function recordAfterCommit(transactionId: string): Promise<string> {
-  const { rows } = await pool.query(
-    /* sql */ `
-    select w.start_lsn::text as start
-    from pg_replication_slots as s,
-      pg_get_wal_records_info(s.restart_lsn, pg_current_wal_flush_lsn()) as w
-    where w.xid::text = $1 and w.record_type = 'COMMIT'`,
-    [transactionId],
-  )
-  return rows[0].start
 }
