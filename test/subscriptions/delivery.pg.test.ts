@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, inject, test } from 'vitest'
 import type { Subscriber } from '../../src/subscriptions/subscriber.ts'
 import { append, readLedger, readOrder, sequenceNow } from '../sequencer/ledger.ts'
 import { useDatabase } from '../support/database.ts'
@@ -335,8 +335,10 @@ describe('chunks', () => {
 
   test('come in order however the server stores the ledger and is made to plan', async () => {
     const scans = 'enable_indexscan=off;enable_indexonlyscan=off;enable_bitmapscan=off'
-    const parallel =
-      'parallel_setup_cost=0;parallel_tuple_cost=0;min_parallel_table_scan_size=0;debug_parallel_query=on'
+    // Named anew in version 16.
+    const forced =
+      inject('postgres').version >= 160_000 ? 'debug_parallel_query' : 'force_parallel_mode'
+    const parallel = `parallel_setup_cost=0;parallel_tuple_cost=0;min_parallel_table_scan_size=0;${forced}=on`
     const settings = [
       'plan_cache_mode=force_generic_plan',
       'enable_nestloop=off;enable_sort=off;enable_material=off',
