@@ -6,8 +6,9 @@ const needPostgres = ['**/*.pg.test.ts', '**/*.crash.test.ts']
  * The tests in `pg` share one PostgreSQL server, and each file has a database of its own on it.
  * The server is the one that `TIDEMARK_TEST_DATABASE_URL` names (a superuser's connection string;
  * the server is used as it is and never stopped, and every database that a run makes there begins
- * with a prefix of that run), else a container if a Docker engine answers, else an embedded server,
- * which needs nothing but npm.
+ * with a prefix of that run), else an embedded server of the major version that
+ * `TIDEMARK_TEST_POSTGRES` chooses (`npm run test:matrix` runs through all of them), else a container
+ * if a Docker engine answers, else an embedded server, which needs nothing but npm.
  *
  *     TIDEMARK_TEST_DATABASE_URL=postgres://postgres@127.0.0.1:5432/postgres npx vitest run
  *     npx vitest run --project unit

@@ -12,7 +12,7 @@ import type { EmbeddedPostgres } from '../../src/testing/embedded-postgres.ts'
 import { findPostgresBinaries } from '../../src/testing/postgres-binaries.ts'
 import { isRunning, listChildProcesses } from './child-processes.ts'
 import { queryOnce } from './query-once.ts'
-import { startChosenPostgres } from './servers/chosen-postgres.ts'
+import { chosenVersion, findBinariesOf, startChosenPostgres } from './servers/chosen-postgres.ts'
 import { dockerAnswers } from './servers/docker-server.ts'
 import { startTestServer } from './servers/start-test-server.ts'
 import { until } from './until.ts'
@@ -40,6 +40,25 @@ test('tells which variable names a server that is not there, without its passwor
   const failure = await startTestServer({ TIDEMARK_TEST_DATABASE_URL: url }).catch(String)
   expect(failure).toContain('TIDEMARK_TEST_DATABASE_URL')
   expect(failure).not.toContain('secret')
+})
+
+describe('the version that TIDEMARK_TEST_POSTGRES chooses', () => {
+  test.runIf(chosenVersion() !== undefined)('is the one that the tests run on', () => {
+    expect(Math.floor(server.version / 10_000)).toBe(Number(chosenVersion()))
+  })
+
+  test('is none when the variable is not set or empty, and one that is supported otherwise', () => {
+    expect(chosenVersion({})).toBeUndefined()
+    expect(chosenVersion({ TIDEMARK_TEST_POSTGRES: '' })).toBeUndefined()
+    expect(chosenVersion({ TIDEMARK_TEST_POSTGRES: '14' })).toBe('14')
+    expect(() => chosenVersion({ TIDEMARK_TEST_POSTGRES: '13' })).toThrow(
+      'TIDEMARK_TEST_POSTGRES is "13", not one of 14, 15, 16, 17, 18',
+    )
+  })
+
+  test('is never stood in for by another when it is not installed', async () => {
+    await expect(findBinariesOf('9')).rejects.toThrow('PostgreSQL 9 is not installed for tests')
+  })
 })
 
 describe('the search for a Docker engine', () => {
