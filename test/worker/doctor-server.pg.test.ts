@@ -45,7 +45,7 @@ test('a server without logical WAL, without senders, with all slots in use; then
   const pool = openPool(server)
   const noWorker = 'no worker leads: events get no positions, nothing is projected'
   expect(await troubles(server)).toEqual([
-    'error wal-level: wal_level is replica: no event gets a position',
+    'warning wal-level: wal_level is replica: the next worker orders events by polling',
     'error wal-senders: max_wal_senders is 0: no event can be taken from the WAL',
     `error leader: ${noWorker}`,
   ])
