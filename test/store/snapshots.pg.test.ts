@@ -428,7 +428,7 @@ test('a long stream loads as fast as a short one', async () => {
     expect(plans.length).toBe(2)
     for (const plan of plans) {
       expect(plan).toMatch(/Index Scan using events_stream_id_version_key/)
-      expect(plan).not.toMatch(/Seq Scan|Sort/)
+      expect(plan).not.toMatch(/Seq Scan on events|Sort/)
     }
   }
   const [short = 0, long = 0] = streams.map(({ times }) => times.toSorted((a, b) => a - b)[20])

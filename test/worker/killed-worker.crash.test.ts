@@ -34,6 +34,8 @@ test.skipIf(inject('postgres').walLevel !== 'logical')(
     const transactions = (await Promise.all(written)).reduce((sum, count) => sum + count, 0)
 
     const worker = startWorker()
+    // Everything may be caught up before it has begun, and before it listens to signals.
+    await untilRunning(worker)
     await untilCaughtUp()
     worker.kill('SIGTERM')
     expect(await exitOf(worker)).toBe(0)
