@@ -98,3 +98,15 @@ function findFault(row: PublicationRow | undefined, names: LogNames): string | u
   }
   return undefined
 }
+
+/** Reads what tells whether the publication is as it was; null when there is none. */
+export async function readPublicationFingerprint(
+  client: pg.ClientBase,
+  { schema, publication }: LogNames,
+): Promise<string | null> {
+  const { rows } = await client.query<{ fingerprint: string | null }>(
+    `select ${schema}.publication_fingerprint($1) as fingerprint`,
+    [publication],
+  )
+  return rows[0]?.fingerprint ?? null
+}

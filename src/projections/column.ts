@@ -1,3 +1,4 @@
+import { isUuid } from '../core/is-uuid.ts'
 import type { Json } from '../core/json.ts'
 
 /** How a column is declared and how its values travel, all as text so that every type is exact. */
@@ -124,7 +125,7 @@ function withSpec<T, Key extends boolean, Optional extends boolean>(
 }
 
 function canonicalUuid(value: string): string {
-  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)) return value.toLowerCase()
+  if (isUuid(value)) return value.toLowerCase()
   throw new RangeError('a uuid is 32 hexadecimal digits in five groups')
 }
 

@@ -2,6 +2,7 @@ import type pg from 'pg'
 import type { Logger } from '../core/logger.ts'
 import { type LogNames, slotPrefix } from '../db/log-names.ts'
 import type { ServerFacts } from '../db/preflight.ts'
+import { readPublicationFingerprint } from '../db/publication.ts'
 import { currentIncarnation } from './incarnation.ts'
 import { readSequencer, type SequencerState, takeLead } from './sequencer-state.ts'
 import { readSlotSnapshot, waitUntilVisible } from './slot-snapshot.ts'
@@ -33,7 +34,8 @@ export async function obtainTrustedSlot(context: Context): Promise<TrustedSlot> 
   const { client, names, facts } = context
   const state = await currentIncarnation(context)
   const slots = await listSlots(client, slotPrefix(facts, names.schema))
-  const publication = await readFingerprint(context)
+  // Before a slot is made, so that a change since then is noticed.
+  const publication = await readPublicationFingerprint(client, names)
   const recorded = slots.find((slot) => slot.name === state.slotName)
   const isWhole = recorded?.walStatus !== 'lost' && state.publication === publication
   const trusted = isWhole ? recorded : undefined
@@ -57,15 +59,6 @@ async function continueOnSlot(
   const ledgerLsn = taken.lsn ?? 0n
   const startLsn = slot.confirmedLsn > ledgerLsn ? slot.confirmedLsn : ledgerLsn
   return { state: taken, slotName: slot.name, startLsn }
-}
-
-/** Taken before a slot is made, so that a change since then is noticed. */
-async function readFingerprint({ client, names }: Context): Promise<string | null> {
-  const { rows } = await client.query<{ fingerprint: string | null }>(
-    `select ${names.schema}.publication_fingerprint($1) as fingerprint`,
-    [names.publication],
-  )
-  return rows[0]?.fingerprint ?? null
 }
 
 async function continueFromTable(

@@ -1,5 +1,5 @@
+import { optionInvalid } from '../core/option-invalid.ts'
 import { TidemarkError } from '../core/tidemark-error.ts'
-import { optionInvalid } from './check-read.ts'
 import { type EventQuery, encodeQuery } from './event-query.ts'
 import type { QueryToken } from './read-query.ts'
 

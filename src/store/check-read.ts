@@ -1,4 +1,4 @@
-import { TidemarkError } from '../core/tidemark-error.ts'
+import { optionInvalid } from '../core/option-invalid.ts'
 
 /** Largest `bigint` of the server: no version and no position is above it. */
 const maxBigint = 2n ** 63n - 1n
@@ -44,10 +44,4 @@ export function parseCursor(cursor: string): bigint {
     throw optionInvalid('cursor', 'it is not the `next` of a page')
   }
   return place
-}
-
-export function optionInvalid(option: string, reason: string): TidemarkError {
-  return new TidemarkError('OPTION_INVALID', `option "${option}" is not usable: ${reason}`, {
-    details: { option, reason },
-  })
 }

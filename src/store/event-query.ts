@@ -1,4 +1,5 @@
-import { checkText, optionInvalid } from './check-read.ts'
+import { optionInvalid } from '../core/option-invalid.ts'
+import { checkText } from './check-read.ts'
 
 /** Events of one of these types, if given, that have all of these tags. One of the two is needed. */
 export interface EventQueryItem {

@@ -1,4 +1,5 @@
-import { checkText, optionInvalid } from './check-read.ts'
+import { optionInvalid } from '../core/option-invalid.ts'
+import { checkText } from './check-read.ts'
 
 /** Which events of the log to read: those for which all that is given holds. */
 export interface LogFilter {

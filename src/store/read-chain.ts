@@ -1,9 +1,11 @@
 import type { EventRegistry, UnknownEvents } from '../core/event-registry.ts'
+import { isUuid } from '../core/is-uuid.ts'
+import { optionInvalid } from '../core/option-invalid.ts'
 import type { RecordedEvent } from '../core/recorded-event.ts'
 import { TidemarkError } from '../core/tidemark-error.ts'
 import type { LogNames } from '../db/log-names.ts'
-import { type Connection, run } from '../db/queryable.ts'
-import { checkMaxEvents, optionInvalid } from './check-read.ts'
+import { type Connection, run, type Statement } from '../db/queryable.ts'
+import { checkMaxEvents } from './check-read.ts'
 import { type StoredRow, toRecordedEvent } from './stored-row.ts'
 
 export interface ReadChainOptions<U extends UnknownEvents = UnknownEvents> {
@@ -32,13 +34,7 @@ export async function readCauses(
   eventId: string,
   options: ReadChainOptions = {},
 ): Promise<readonly RecordedEvent[]> {
-  const statement = {
-    name: `tidemark-read-causes-${names.schema}`,
-    text: /* sql */ `
-      select position::text, stream_id, version::text, event_id, type, schema_version::integer, data,
-        metadata, tags, recorded_at
-      from ${names.schema}.read_causes($1, $2)`,
-  }
+  const statement = chainStatement(names, 'read_causes')
   const causes = await readChain(connection, registry, statement, eventId, options)
   return causes.toReversed()
 }
@@ -59,21 +55,25 @@ export async function readEffects(
   eventId: string,
   options: ReadChainOptions = {},
 ): Promise<readonly RecordedEvent[]> {
-  const statement = {
-    name: `tidemark-read-effects-${names.schema}`,
+  const statement = chainStatement(names, 'read_effects')
+  return readChain(connection, registry, statement, eventId, options)
+}
+
+function chainStatement({ schema }: LogNames, read: 'read_causes' | 'read_effects'): Statement {
+  return {
+    name: `tidemark-${read.replace('_', '-')}-${schema}`,
     text: /* sql */ `
       select position::text, stream_id, version::text, event_id, type, schema_version::integer, data,
         metadata, tags, recorded_at
-      from ${names.schema}.read_effects($1, $2)`,
+      from ${schema}.${read}($1, $2)`,
   }
-  return readChain(connection, registry, statement, eventId, options)
 }
 
 /** Reads the events of a chain but the one that it was asked for. */
 async function readChain(
   connection: Connection,
   registry: EventRegistry,
-  statement: { readonly name: string; readonly text: string },
+  statement: Statement,
   eventId: string,
   options: ReadChainOptions,
 ): Promise<readonly RecordedEvent[]> {
@@ -89,7 +89,7 @@ async function readChain(
 }
 
 function checkEventId(eventId: string): void {
-  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(eventId)) return
+  if (isUuid(eventId)) return
   throw optionInvalid('eventId', 'it is not a UUID')
 }
 

@@ -1,9 +1,10 @@
 import type { EventRegistry, UnknownEvents } from '../core/event-registry.ts'
+import { optionInvalid } from '../core/option-invalid.ts'
 import type { RecordedEvent } from '../core/recorded-event.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
 import { checkStreamId } from './check-append.ts'
-import { checkMaxEvents, checkPlace, optionInvalid, parseCursor } from './check-read.ts'
+import { checkMaxEvents, checkPlace, parseCursor } from './check-read.ts'
 import { type EventPage, iteratePages } from './iterate-pages.ts'
 import { type StoredRow, toRecordedEvent } from './stored-row.ts'
 
@@ -61,18 +62,12 @@ export async function readStream(
   return rows.map((row) => registry.upcast(toRecordedEvent(row), options))
 }
 
-function statementOf(direction: ReadDirection, names: LogNames): string {
-  switch (direction) {
-    case 'forwards':
-      return forwards(names)
-    case 'backwards':
-      return backwards(names)
-    default:
-      throw optionInvalid('direction', 'it is neither forwards nor backwards')
+const orders: Readonly<Record<ReadDirection, string>> = { forwards: 'asc', backwards: 'desc' }
+
+function statementOf(direction: ReadDirection, { schema }: LogNames): string {
+  if (!Object.hasOwn(orders, direction)) {
+    throw optionInvalid('direction', 'it is neither forwards nor backwards')
   }
-}
-
-function forwards({ schema }: LogNames): string {
   return /* sql */ `
     select null::text as position, e.stream_id, e.version::text, e.event_id, e.type,
       e.schema_version::integer, e.data, e.metadata, e.tags, e.recorded_at
@@ -80,19 +75,7 @@ function forwards({ schema }: LogNames): string {
     where e.stream_id = $1
       and e.version >= $2
       and e.version <= coalesce($3, 9223372036854775807)
-    order by e.version
-    limit $4`
-}
-
-function backwards({ schema }: LogNames): string {
-  return /* sql */ `
-    select null::text as position, e.stream_id, e.version::text, e.event_id, e.type,
-      e.schema_version::integer, e.data, e.metadata, e.tags, e.recorded_at
-    from ${schema}.events as e
-    where e.stream_id = $1
-      and e.version >= $2
-      and e.version <= coalesce($3, 9223372036854775807)
-    order by e.version desc
+    order by e.version ${orders[direction]}
     limit $4`
 }
 

@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { z } from 'zod'
+import { optionInvalid } from '../../core/option-invalid.ts'
 import { TidemarkError } from '../../core/tidemark-error.ts'
 
 /**
@@ -93,7 +94,5 @@ function toKey(option: 'privateKey' | 'publicKey', read: () => KeyObject): KeyOb
     // Told below; the reason of `node:crypto` could quote the key.
   }
   const reason = `expected ${type === 'private' ? 'a private' : 'a public'} Ed25519 key in PEM`
-  throw new TidemarkError('OPTION_INVALID', `option "${option}" is not usable: ${reason}`, {
-    details: { option, reason },
-  })
+  throw optionInvalid(option, reason)
 }

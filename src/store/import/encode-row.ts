@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { isUuid } from '../../core/is-uuid.ts'
 import { isTidemarkError } from '../../core/tidemark-error.ts'
 import { checkStreamId } from '../check-append.ts'
 import { type EncodeOptions, encodeEvent } from '../encode-events.ts'
@@ -61,7 +62,7 @@ export function fingerprint({ streamId, event }: ImportedEvent): Buffer {
 function findFault({ streamId, event, version, recordedAt }: ImportedEvent): string | undefined {
   if (typeof streamId !== 'string') return 'has no `streamId`'
   if (typeof event !== 'object' || event === null) return 'has no `event`'
-  if (event.id !== undefined && !uuid.test(event.id)) return `has an id that is not a UUID`
+  if (event.id !== undefined && !isUuid(event.id)) return 'has an id that is not a UUID'
   if (version !== undefined && (typeof version !== 'bigint' || version < 1n)) {
     return `has version ${String(version)}, which is not a bigint from 1n`
   }
@@ -71,8 +72,6 @@ function findFault({ streamId, event, version, recordedAt }: ImportedEvent): str
   const year = recordedAt.getUTCFullYear()
   return year < 1 || year > 9_999 ? `has a \`recordedAt\` in the year ${year}` : undefined
 }
-
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 const special = /[\\\n\r\t]/
 const escapes: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { isTidemarkError } from '../../core/tidemark-error.ts'
 import { slotPrefix } from '../../db/log-names.ts'
-import { verifyPublication } from '../../db/publication.ts'
+import { readPublicationFingerprint, verifyPublication } from '../../db/publication.ts'
 import { ask } from '../../sequencer/integrity/ask.ts'
 import type { SequencerState } from '../../sequencer/sequencer-state.ts'
 import { listSlots, type Slot } from '../../sequencer/slots.ts'
@@ -19,7 +19,7 @@ export async function checkPublication(
   try {
     const fingerprint = await ask(pool, async (client) => {
       await verifyPublication(client, names, facts.versionNumber)
-      return readFingerprint(client, names.schema, names.publication)
+      return readPublicationFingerprint(client, names)
     })
     if (state.publication === null || state.publication === fingerprint) {
       return fine('publication', `"${names.publication}" publishes what is needed`)
@@ -55,18 +55,6 @@ export async function checkSlots(
     ...others.map(leftOver),
     ...judgeRetained(slots, retained, maxRetainedBytes),
   ]
-}
-
-async function readFingerprint(
-  client: pg.ClientBase,
-  schema: string,
-  publication: string,
-): Promise<string | null> {
-  const { rows } = await client.query<{ fingerprint: string | null }>(
-    `select ${schema}.publication_fingerprint($1) as fingerprint`,
-    [publication],
-  )
-  return rows[0]?.fingerprint ?? null
 }
 
 /** WAL that the server keeps for each slot. It keeps none for one that is lost. */
