@@ -708,6 +708,12 @@ create function tidemark.stream_version_at_time(
   returns bigint
   language sql stable parallel unsafe set search_path=pg_catalog, pg_temp;
 
+create function tidemark.stream_versions(
+  stream_ids text[]
+)
+  returns bigint[]
+  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
 create function tidemark.tag_lock_key(
   tag text
 )
@@ -718,7 +724,7 @@ create function tidemark.tag_lock_keys(
   tags text[]
 )
   returns bigint[]
-  language sql stable parallel safe set search_path=pg_catalog, pg_temp;
+  language plpgsql stable parallel safe set search_path=pg_catalog, pg_temp;
 
 create function tidemark.take_lead(
   generation bigint
@@ -1242,6 +1248,11 @@ stream_id: the stream
 at:        a time; an event counts if it was recorded within the millisecond that begins there,
            because languages whose clocks have milliseconds read its time as that
 returns:   the version, 0 when the stream had no event yet';
+comment on function tidemark.stream_versions(pg_catalog.text[]) is 'Says at which versions streams are, as of a snapshot of its own: called after the locks of the streams
+were granted, it sees whoever held them before.
+
+stream_ids: the streams
+returns:    their versions, in the same order; 0 for one without events';
 comment on view tidemark.streams is 'Streams with their versions. Reads the whole log unless stream_id is given.';
 comment on table tidemark.subscriptions is 'Named, ordered deliveries of the log, each with its checkpoint.';
 comment on column tidemark.subscriptions."position" is 'Checkpoint: everything up to this position has been applied.';

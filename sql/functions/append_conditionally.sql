@@ -31,8 +31,6 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_appended record;
 begin
   if not tidemark.condition_holds(
     append_conditionally.query,
@@ -45,8 +43,13 @@ begin
     return;
   end if;
 
-  select a.*
-  into v_appended
+  select a.outcome, a.conflicts, a.versions, a.incarnation, a.transaction_id
+  into
+    append_conditionally.outcome,
+    append_conditionally.conflicts,
+    append_conditionally.versions,
+    append_conditionally.incarnation,
+    append_conditionally.transaction_id
   from tidemark.append_streams(
     append_conditionally.stream_ids,
     append_conditionally.expected,
@@ -61,10 +64,5 @@ begin
     append_conditionally.tags,
     append_conditionally.key
   ) as a;
-  append_conditionally.outcome := v_appended.outcome;
-  append_conditionally.conflicts := v_appended.conflicts;
-  append_conditionally.versions := v_appended.versions;
-  append_conditionally.incarnation := v_appended.incarnation;
-  append_conditionally.transaction_id := v_appended.transaction_id;
 end
 $$;

@@ -151,25 +151,7 @@ begin
     end loop;
   end if;
 
-  -- The incarnation with them: a new one begins only when nobody has read the log and not ended.
-  select
-    array(
-      select coalesce(
-        (
-          select e.version
-          from tidemark.events as e
-          where e.stream_id = s.id
-          order by e.version desc
-          limit 1
-        ),
-        0
-      )
-      from unnest(append_group.stream_ids) with ordinality as s (id, ordinality)
-      order by s.ordinality
-    ),
-    q.incarnation
-  into v_current, append_group.incarnation
-  from tidemark.sequencer as q;
+  v_current := tidemark.stream_versions(append_group.stream_ids);
   for v_append in 1 .. v_appends loop
     v_stream := append_group.append_streams[v_append];
     if not v_locked[v_stream] then
@@ -217,6 +199,9 @@ begin
   where v_bases[n.append] >= 0;
 
   append_group.transaction_id := pg_current_xact_id();
+  select q.incarnation
+  into append_group.incarnation
+  from tidemark.sequencer as q;
 
   if append_group.keys is not null then
     insert into tidemark.append_keys as k (key, fingerprint, versions, incarnation)

@@ -62,21 +62,7 @@ begin
     end if;
   end if;
 
-  -- A statement of its own, so that its snapshot is taken after the locks were granted.
-  append_streams.versions := array(
-    select coalesce(
-      (
-        select e.version
-        from tidemark.events as e
-        where e.stream_id = s.id
-        order by e.version desc
-        limit 1
-      ),
-      0
-    )
-    from unnest(append_streams.stream_ids) with ordinality as s (id, ordinality)
-    order by s.ordinality
-  );
+  append_streams.versions := tidemark.stream_versions(append_streams.stream_ids);
 
   append_streams.conflicts := array(
     select not tidemark.expectation_holds(s.expected, s.version)

@@ -38,21 +38,7 @@ begin
 
   perform tidemark.lock_appends(begin_import.locked, '{}', begin_import.tags);
 
-  -- A statement of its own, so that its snapshot is taken after the locks were granted.
-  begin_import.versions := array(
-    select coalesce(
-      (
-        select e.version
-        from tidemark.events as e
-        where e.stream_id = s.id
-        order by e.version desc
-        limit 1
-      ),
-      0
-    )
-    from unnest(begin_import.stream_ids) with ordinality as s (id, ordinality)
-    order by s.ordinality
-  );
+  begin_import.versions := tidemark.stream_versions(begin_import.stream_ids);
   begin_import.recorded_at := to_char(
     clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
   );

@@ -9,7 +9,7 @@ const chunkLength = 65_536
 
 /** Inserts rows by COPY. Not on a pipelined connection. */
 export async function copyRows(
-  client: pg.Client,
+  client: pg.ClientBase,
   names: LogNames,
   rows: readonly ImportRow[],
   versions: readonly bigint[],

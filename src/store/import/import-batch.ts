@@ -3,6 +3,7 @@ import { isTidemarkError, type TidemarkError } from '../../core/tidemark-error.t
 import type { Token } from '../../core/token.ts'
 import type { LogNames } from '../../db/log-names.ts'
 import { sqlstate, sqlstateOf } from '../../db/sqlstate.ts'
+import { transaction } from '../../db/transaction.ts'
 import { tokenOf } from '../append-outcome.ts'
 import { copyRows } from './copy-rows.ts'
 import type { ImportRow } from './encode-row.ts'
@@ -10,12 +11,6 @@ import { importError } from './import-error.ts'
 import { eventNotImportable, importInvalid } from './imported-event.ts'
 import { findMisplaced, placeRows, streamsOf } from './place-rows.ts'
 import type { ImportBatch } from './read-batches.ts'
-
-/**
- * Of any other isolation, the locks would come after the snapshot. The commit need not wait for the
- * disk: should the server crash, it forgets the batch together with the note that it is imported.
- */
-const beginBatch = 'begin isolation level read committed; set local synchronous_commit = off'
 
 interface BegunRow {
   readonly versions: readonly string[] | null
@@ -29,43 +24,40 @@ interface EndedRow {
 
 /**
  * Imports a batch in one transaction, with the note that it is imported. Durable once
- * {@link makeDurable} has returned.
+ * {@link makeDurable} has returned: should the server crash before, it forgets both.
  *
  * @param imported how many events of the source are in the log before.
  * @throws IMPORT_INVALID and nothing of the batch was written.
  */
 export async function importBatch(
-  client: pg.Client,
+  pool: pg.Pool,
   names: LogNames,
   key: string,
   imported: bigint,
   batch: ImportBatch,
 ): Promise<Token> {
-  await client.query(beginBatch)
-  try {
-    const token = await write(client, names, key, imported, batch)
-    await client.query('commit')
-    return token
-  } catch (error) {
-    await client.query('rollback').catch(() => {})
-    throw isTidemarkError(error) ? error : await explain(client, names, batch.rows, error)
-  }
+  const importing = (client: pg.PoolClient) => write(client, names, key, imported, batch)
+  return transaction(pool, importing, { durable: false }).catch(async (error: unknown) => {
+    throw isTidemarkError(error) ? error : await explain(pool, names, batch.rows, error)
+  })
 }
 
 /** Waits until all batches of an import are on disk, as the server is set. */
-export async function makeDurable(client: pg.Client, names: LogNames, key: string): Promise<void> {
+export async function makeDurable(pool: pg.Pool, names: LogNames, key: string): Promise<void> {
   // A commit is on disk when everything before it is.
   const touch = `update ${names.schema}.imports set changed_at = clock_timestamp() where key = $1`
-  await client.query(touch, [key])
+  await pool.query(touch, [key])
 }
 
 async function write(
-  client: pg.Client,
+  client: pg.PoolClient,
   names: LogNames,
   key: string,
   imported: bigint,
   { rows, lastFingerprint }: ImportBatch,
 ): Promise<Token> {
+  // Of any other isolation, the locks would come after the snapshot.
+  await client.query('set transaction isolation level read committed')
   const { ids, unplaced } = streamsOf(rows)
   const tags = rows.some((row) => row.tags !== null) ? rows.map((row) => row.tags) : null
   const { rows: begun } = await client.query<BegunRow>(
@@ -88,14 +80,14 @@ async function write(
 
 /** Finds out which event it was that the server refused. */
 async function explain(
-  client: pg.Client,
+  pool: pg.Pool,
   names: LogNames,
   rows: readonly ImportRow[],
   error: unknown,
 ): Promise<unknown> {
   const state = sqlstateOf(error)
   if (state === sqlstate.versionHole || state === sqlstate.uniqueViolation) {
-    return (await lookUpMisplaced(client, names, rows)) ?? error
+    return (await lookUpMisplaced(pool, names, rows)) ?? error
   }
   const mapped = importError(error, names.schema)
   const row = rows[lineOf(error) - 1]
@@ -105,28 +97,17 @@ async function explain(
 }
 
 async function lookUpMisplaced(
-  client: pg.Client,
+  pool: pg.Pool,
   names: LogNames,
   rows: readonly ImportRow[],
 ): Promise<TidemarkError | undefined> {
   const { ids } = streamsOf(rows)
-  const { rows: found } = await client.query<{ stream_id: string; version: string }>(
-    /* sql */ `
-    select s.id as stream_id, e.version::text
-    from unnest($1::text[]) as s (id)
-    cross join lateral (
-      select e.version
-      from ${names.schema}.events as e
-      where e.stream_id = s.id
-      order by e.version desc
-      limit 1
-    ) as e`,
+  const { rows: found } = await pool.query<{ versions: string[] }>(
+    `select ${names.schema}.stream_versions($1)::text[] as versions`,
     [ids],
   )
-  return findMisplaced(
-    rows,
-    new Map(found.map(({ stream_id: id, version }) => [id, BigInt(version)])),
-  )
+  const versions = found[0]?.versions ?? []
+  return findMisplaced(rows, new Map(ids.map((id, index) => [id, BigInt(versions[index] ?? 0)])))
 }
 
 /** Line of the COPY at which an error arose, from 1; 0 when it did not arise at one. */

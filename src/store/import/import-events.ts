@@ -1,7 +1,8 @@
 import type pg from 'pg'
+import { optionInvalid } from '../../core/option-invalid.ts'
 import { TidemarkError } from '../../core/tidemark-error.ts'
 import type { Token } from '../../core/token.ts'
-import { connect } from '../../db/connect.ts'
+import { connectionFailed, createPool } from '../../db/connect.ts'
 import type { LogNames } from '../../db/log-names.ts'
 import { tokenOf } from '../append-outcome.ts'
 import { checkAppendKey } from '../check-append.ts'
@@ -77,20 +78,22 @@ export async function importEvents(
   const { key, batchSize = defaultBatchSize } = options
   requireOptions(key, batchSize)
   const began = performance.now()
-  const client = await connect({
+  // Of one connection: batches come one after the other.
+  const pool = createPool({
     connectionString,
     applicationName: 'tidemark import',
     pipeline: false,
+    max: 1,
   })
   try {
-    const before = await readImport(client, names, key)
+    const before = await readImport(pool, context, key)
     const batches = readBatches({ events, ...before }, { batchSize, maxEventBytes })
-    const { imported, token } = await importAll(client, names, batches, before, options)
-    if (imported > before.imported) await makeDurable(client, names, key)
+    const { imported, token } = await importAll(pool, names, batches, before, options)
+    if (imported > before.imported) await makeDurable(pool, names, key)
     const durationMs = Math.round(performance.now() - began)
     return { imported, skipped: before.imported, token, durationMs }
   } finally {
-    await client.end().catch(() => {})
+    await pool.end()
   }
 }
 
@@ -107,7 +110,14 @@ interface StateRow {
   readonly transaction_id: string | null
 }
 
-async function readImport(client: pg.Client, names: LogNames, key: string): Promise<ImportState> {
+async function readImport(
+  pool: pg.Pool,
+  { connectionString, names }: ImportContext,
+  key: string,
+): Promise<ImportState> {
+  const client = await pool.connect().catch((error: unknown) => {
+    throw connectionFailed(connectionString, error)
+  })
   try {
     const { rows } = await client.query<StateRow>(
       /* sql */ `
@@ -127,11 +137,13 @@ async function readImport(client: pg.Client, names: LogNames, key: string): Prom
     }
   } catch (error) {
     throw importError(error, names.schema)
+  } finally {
+    client.release()
   }
 }
 
 async function importAll(
-  client: pg.Client,
+  pool: pg.Pool,
   names: LogNames,
   batches: AsyncGenerator<ImportBatch, void, void>,
   before: ImportState,
@@ -154,7 +166,7 @@ async function importAll(
       if (done === true || batch === undefined) break
       // While the server is busy with this batch the next one is read.
       reading = read()
-      token = await importBatch(client, names, key, imported, batch)
+      token = await importBatch(pool, names, key, imported, batch)
       imported += BigInt(batch.rows.length)
       const seconds = (performance.now() - began) / 1_000
       onProgress?.({ imported, eventsPerSecond: Number(imported - before.imported) / seconds })
@@ -185,10 +197,7 @@ function requireOptions(key: string, batchSize: number): void {
   if (typeof key !== 'string') throw importInvalid('it has no `key`')
   checkAppendKey(key)
   if (Number.isSafeInteger(batchSize) && batchSize >= 1) return
-  const reason = 'it is a whole number from 1'
-  throw new TidemarkError('OPTION_INVALID', `option "batchSize" is not usable: ${reason}`, {
-    details: { option: 'batchSize', reason },
-  })
+  throw optionInvalid('batchSize', 'it is a whole number from 1')
 }
 
 function cancelled(key: string, imported: bigint): TidemarkError {
