@@ -52,7 +52,7 @@ comment on column tidemark.sequencer.singleton is
 comment on column tidemark.sequencer.position is
   'Last position in the ledger.';
 comment on column tidemark.sequencer.lsn is
-  'End of the last commit that was sequenced. Commits up to here are not taken from the WAL again.';
+  'Each commit of the WAL that ends here or before is in the ledger or has no events. Confirmed at most.';
 comment on column tidemark.sequencer.slot_name is
   'The only replication slot that is trusted.';
 comment on column tidemark.sequencer.publication is

@@ -4,4 +4,4 @@
 alter table tidemark.sequencer add column snapshot pg_snapshot;
 
 comment on column tidemark.sequencer.snapshot is
-  'In mode poll: all that this snapshot sees is in the ledger, and nothing else.';
+  'What polling wrote: all that this snapshot sees is in the ledger. Null once the WAL repeats none of it.';

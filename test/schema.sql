@@ -51,6 +51,14 @@ create table tidemark.events (
   constraint events_version_check CHECK ((version > 0))
 );
 
+create table tidemark.home (
+  singleton boolean default true not null,
+  table_id oid not null,
+  transaction_id xid8 default pg_current_xact_id() not null,
+  constraint home_pkey PRIMARY KEY (singleton),
+  constraint home_singleton_check CHECK (singleton)
+);
+
 create table tidemark.imports (
   key text collate "C" not null,
   event_count bigint default 0 not null,
@@ -122,6 +130,7 @@ create table tidemark.sequencer (
   low_incarnation smallint default 1 not null,
   low_xid xid8 default '0'::xid8 not null,
   snapshot pg_snapshot,
+  poll_reason text,
   constraint sequencer_pkey PRIMARY KEY (singleton),
   constraint sequencer_mode_check CHECK ((mode = ANY (ARRAY['wal'::text, 'poll'::text]))),
   constraint sequencer_singleton_check CHECK (singleton)
@@ -198,6 +207,11 @@ create type tidemark.log_row as (
   tags text[],
   recorded_at timestamp with time zone
 );
+
+create view tidemark.at_home as
+ SELECT transaction_id
+   FROM tidemark.home h
+  WHERE xmin = transaction_id::xid AND tableoid = table_id;
 
 create view tidemark.log as
  SELECT c."position" - c.event_count + e.rank AS "position",
@@ -447,6 +461,12 @@ create function tidemark.expectation_holds(
   returns boolean
   language sql immutable parallel safe;
 
+create function tidemark.explain_polling(
+  reason text
+)
+  returns void
+  language sql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
+
 create function tidemark.find_append(
   key text,
   fingerprint bytea,
@@ -503,6 +523,19 @@ create function tidemark.find_period(
 )
   returns record
   language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp set enable_seqscan=off;
+
+create function tidemark.follow_slot(
+  generation bigint,
+  slot_name text,
+  lsn pg_lsn,
+  snapshot pg_snapshot,
+  channel text DEFAULT NULL::text,
+  publication text DEFAULT NULL::text,
+  OUT sequenced integer,
+  OUT last_position bigint
+)
+  returns record
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.guard_events()
   returns trigger
@@ -618,6 +651,13 @@ create function tidemark.read_query(
 )
   returns TABLE("position" bigint, stream_id text, version bigint, event_id uuid, type text, schema_version smallint, data jsonb, metadata jsonb, tags text[], recorded_at timestamp with time zone)
   language sql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.record_idle(
+  generation bigint,
+  lsn pg_lsn
+)
+  returns pg_lsn
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.refuse_change()
   returns trigger
@@ -842,6 +882,7 @@ returns:          outcome: appended, conflict, replayed or key reused, as in app
                   conflict; incarnation and transaction_id: the transaction, for a token
 raises:           as append_stream; 23505 when a stream is named twice
 locks:            see lock_appends';
+comment on view tidemark.at_home is 'One row while the log is where it was written; none once it was restored elsewhere.';
 comment on function tidemark.begin_import(pg_catalog.text,bigint,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[]) is 'Begins to import a run of events: takes their locks and says where their streams are. The caller
 then inserts them and calls end_import, in the same transaction.
 
@@ -854,7 +895,8 @@ returns:    versions: of stream_ids, 0 for one without events; null when the imp
             else: another process carries it on; recorded_at: the server''s clock, as ISO 8601
 locks:      the import; see lock_appends';
 comment on function tidemark.begin_incarnation(bigint,bigint) is 'Begins a new incarnation: the log has moved to another cluster, where transaction ids begin anew
-and mean nothing beside the old ones. Drops the trust in the old cluster''s slot.
+and mean nothing beside the old ones. Drops the trust in the old cluster''s slot. Until then nothing can
+be appended where the log was restored (see guard_events).
 
 generation:        the generation that ends
 system_identifier: the cluster that the log is in now
@@ -884,8 +926,7 @@ comment on function tidemark.condition_holds(pg_catalog.jsonb,pg_catalog.text,pg
 the transaction. Events of this transaction count as seen.
 
 query:   see read_query
-after:   the reader''s snapshot, as read_query''s caller got it, <incarnation>/<pg_snapshot>; null: no
-         event may match
+after:   the reader''s snapshot, as read_query''s caller got it from query_token; null: no event may match
 tags:    tags of the events that are to be appended, as in lock_appends
 key:     the key of the append, or null: a retry of an append under a key is let through, because it
          finds its own events, and is told by the key
@@ -943,6 +984,10 @@ expected: any, absent, present, or a version as digits
 actual:   version of the stream, 0 when it is empty
 returns:  whether the expectation holds
 raises:   22P02 when expected is none of these';
+comment on function tidemark.explain_polling(pg_catalog.text) is 'Notes why the leader polls and does not follow the WAL, for people who ask. Nothing else reads it.
+
+reason: one line
+locks:  the sequencer row, until the end of the transaction, unless it says so already';
 comment on function tidemark.find_append(pg_catalog.text,pg_catalog.bytea) is 'Finds what an append under a key has done before.
 
 key:         the key
@@ -980,6 +1025,19 @@ transaction ids of such events are known to lie in a range, and so are the commi
 
 recorded_from, recorded_to: see event_matches
 returns:                    position before the part, and that of its end; nulls when there is none';
+comment on function tidemark.follow_slot(bigint,pg_catalog.text,pg_catalog.pg_lsn,pg_catalog.pg_snapshot,pg_catalog.text,pg_catalog.text) is 'Begins a new generation of the sequencer that follows a slot, made while it polled. Writes a last window
+first. The slot''s stream repeats some of what polling wrote; the snapshot of that window tells what (see
+sequence_commits).
+
+generation:  the generation that ends
+slot_name:   the new slot; all that its exported snapshot sees must be visible by now
+lsn:         the slot''s consistent point: the stream begins there
+snapshot:    pg_current_snapshot() of the calling statement
+channel:     where to announce the new position; null for silence
+publication: fingerprint of the publication, taken before the slot was made
+returns:     sequenced: how many commits were written; last_position: the last one now
+raises:      TM007 another leader has taken over: nothing was written
+locks:       the sequencer row, until the end of the transaction';
 comment on function tidemark.guard_events() is 'Checks what one statement inserted into the event log, whichever way it came in: versions follow
 the ones before, in insert order and without a hole, and rows carry the ids of this transaction.
 
@@ -995,6 +1053,7 @@ what they like with the owner''s rights.
 returns: null (statement trigger)
 locks:   the log and the tags, as lock_appends does
 raises:  42501 it was put on another table
+         TM011 the log was restored or copied here, and no incarnation has begun since
          TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction''s';
 comment on function tidemark.hash_events(bigint,bigint,bigint) is 'Hashes the events of a range of positions, each by itself. The canonical form that is hashed is
 described in docs/integrity.md; `tidemark verify` has a statement of its own for it, because it
@@ -1006,6 +1065,10 @@ after_insert_id: insert_id of the event at position after, so that a commit whic
                  need not be counted from its start; null when not known
 returns:         position, insert_id and hash of each event, in no order. An event that the ledger
                  does not promise has a position like another''s; one that is missing leaves none';
+comment on table tidemark.home is 'One row: which transaction wrote it. Where another one did, the log was restored or copied there.';
+comment on column tidemark.home.singleton is 'Always true: there is one row.';
+comment on column tidemark.home.table_id is 'OID of this table in the database in which the row was written.';
+comment on column tidemark.home.transaction_id is 'Transaction that wrote the row: in its home also the one that the server says did.';
 comment on table tidemark.imports is 'Imports from other systems, and how far they have come. A row may be deleted: its import then begins anew.';
 comment on column tidemark.imports.changed_at is 'Server''s clock when it last went on.';
 comment on column tidemark.imports.event_count is 'Events of its source that are in the log.';
@@ -1041,8 +1104,10 @@ publication: its name
 returns:     the row versions that make it up; null when it does not exist';
 comment on function tidemark.query_token() is 'Says what this statement sees, for the condition of an append.
 
-returns: <incarnation>/<pg_snapshot>. Whoever is outside of this transaction takes none of its events
-         for seen: those which it writes from now on are not, and the snapshot cannot tell them apart.';
+returns: <incarnation>.<run of the server>/<pg_snapshot>. Whoever is outside of this transaction takes
+         none of its events for seen: those which it writes from now on are not, and the snapshot cannot
+         tell them apart. Another run may have lost what this statement sees, and give its transaction
+         ids to others.';
 comment on function tidemark.raise_log_inconsistent(bigint,bigint,bigint) is 'Stops a reader that found another number of events than the ledger promises. Nothing may be
 skipped and nothing made up, so there is no way on but to find out what happened.
 
@@ -1117,6 +1182,13 @@ query:   array of items {types?, tags?}: an event matches an item when its type 
          if given, and it has all of the tags; it matches the query when it matches an item. An
          item without tags goes through all events of its types
 returns: the events: sequenced ones by position, then the others in insert order';
+comment on function tidemark.record_idle(bigint,pg_catalog.pg_lsn) is 'Records how far the WAL was read while the log was idle, so that the slot may be confirmed for that. No
+slot is confirmed for more than what is recorded here: one that is was made by somebody else, and lacks
+what it was not there for.
+
+generation: the leader''s generation
+lsn:        every commit that ends here or before is in the ledger, or has no events
+returns:    what is recorded now; null when another leader has taken over';
 comment on function tidemark.refuse_change() is 'Refuses update, delete and truncate of an append-only table, for its owner too.
 
 returns: never
@@ -1158,7 +1230,8 @@ comment on column tidemark.seals.sealed_at is 'Server''s clock when the run was 
 comment on function tidemark.sequence_commits(bigint,bigint,smallint[],pg_catalog.xid8[],integer[],pg_catalog.pg_lsn[],timestamp with time zone[],pg_catalog.xid8,pg_catalog.text,pg_catalog.text) is 'Writes a run of commits into the ledger, in the order in which the WAL delivered them. Only the
 commits that a plain snapshot sees are written, and of those only the ones before the first that
 it does not see yet: the WAL can deliver a commit before it is visible, while a synchronous
-standby lags, and nobody may see a position without its events.
+standby lags, and nobody may see a position without its events. A commit that polling wrote, while
+the slot was made, is passed over: the sequencer''s snapshot sees it.
 
 generation:      the leader''s generation
 after:           position that the leader believes to be the last
@@ -1167,7 +1240,7 @@ incarnations, transaction_ids, event_counts, lsns, committed_at: one element per
 low_xid:         new value of sequencer.low_xid, null to leave it
 channel:         where to announce the new position; null for silence
 publication:     the publication that the commits came through; null when they came otherwise
-returns:         sequenced: how many commits were written; last_position: the last one now
+returns:         sequenced: how many commits the ledger has now; last_position: the last one now
 raises:          TM007 another leader has taken over: nothing was written
                  TM008 the publication has changed since the slot was made: nothing was written
                  23505 on commits_transaction_key: the commit is in the ledger already
@@ -1206,12 +1279,13 @@ comment on column tidemark.sequencer.generation is 'Raised by each leader that b
 comment on column tidemark.sequencer.incarnation is 'Incarnation of new events.';
 comment on column tidemark.sequencer.low_incarnation is 'Incarnation of low_xid. All of the earlier ones is in the ledger.';
 comment on column tidemark.sequencer.low_xid is 'Each transaction of low_incarnation below it is finished and, if it appended, in the ledger.';
-comment on column tidemark.sequencer.lsn is 'End of the last commit that was sequenced. Commits up to here are not taken from the WAL again.';
+comment on column tidemark.sequencer.lsn is 'Each commit of the WAL that ends here or before is in the ledger or has no events. Confirmed at most.';
 comment on column tidemark.sequencer.mode is 'Where commits are taken from: wal or poll.';
+comment on column tidemark.sequencer.poll_reason is 'Mode poll: why the leader does not follow the WAL. Null in mode wal.';
 comment on column tidemark.sequencer.publication is 'Fingerprint of the publication with which the slot was made.';
 comment on column tidemark.sequencer.singleton is 'Always true: there is one row.';
 comment on column tidemark.sequencer.slot_name is 'The only replication slot that is trusted.';
-comment on column tidemark.sequencer.snapshot is 'In mode poll: all that this snapshot sees is in the ledger, and nothing else.';
+comment on column tidemark.sequencer.snapshot is 'What polling wrote: all that this snapshot sees is in the ledger. Null once the WAL repeats none of it.';
 comment on column tidemark.sequencer.system_identifier is 'The cluster that the current incarnation belongs to.';
 comment on function tidemark.snapshot_is_visible(pg_catalog.pg_snapshot) is 'Tells whether a plain snapshot taken now sees every transaction that the given one sees. A slot''s
 snapshot can be ahead: it knows commits that still wait for a synchronous standby.
@@ -1289,6 +1363,9 @@ locks:   the tags, shared, until the end of the transaction';
 create publication tidemark_log for table tidemark.events (incarnation, transaction_id) insert;
 
 grant select on table tidemark.append_keys to tidemark_append;
+grant select on table tidemark.at_home to tidemark_append;
+grant select on table tidemark.at_home to tidemark_read;
+grant select on table tidemark.at_home to tidemark_worker;
 grant select on table tidemark.commits to tidemark_append;
 grant select on table tidemark.commits to tidemark_read;
 grant select on table tidemark.commits to tidemark_worker;
@@ -1330,7 +1407,13 @@ grant execute on function tidemark.append_streams(text[],text[],integer[],text[]
 revoke execute on function tidemark.append_streams(text[],text[],integer[],text[],integer[],uuid[],text[],smallint[],text[],text[],text[],text) from public;
 grant execute on function tidemark.begin_incarnation(bigint,bigint) to tidemark_worker;
 revoke execute on function tidemark.begin_incarnation(bigint,bigint) from public;
+grant execute on function tidemark.explain_polling(text) to tidemark_worker;
+revoke execute on function tidemark.explain_polling(text) from public;
+grant execute on function tidemark.follow_slot(bigint,text,pg_lsn,pg_snapshot,text,text) to tidemark_worker;
+revoke execute on function tidemark.follow_slot(bigint,text,pg_lsn,pg_snapshot,text,text) from public;
 revoke execute on function tidemark.guard_events() from public;
+grant execute on function tidemark.record_idle(bigint,pg_lsn) to tidemark_worker;
+revoke execute on function tidemark.record_idle(bigint,pg_lsn) from public;
 grant execute on function tidemark.save_snapshot(text,text,text,bigint,uuid,text) to tidemark_append;
 revoke execute on function tidemark.save_snapshot(text,text,text,bigint,uuid,text) from public;
 grant execute on function tidemark.seal_events(integer) to tidemark_worker;

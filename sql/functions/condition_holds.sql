@@ -2,8 +2,7 @@
 -- the transaction. Events of this transaction count as seen.
 --
 -- query:   see read_query
--- after:   the reader's snapshot, as read_query's caller got it, <incarnation>/<pg_snapshot>; null: no
---          event may match
+-- after:   the reader's snapshot, as read_query's caller got it from query_token; null: no event may match
 -- tags:    tags of the events that are to be appended, as in lock_appends
 -- key:     the key of the append, or null: a retry of an append under a key is let through, because it
 --          finds its own events, and is told by the key
@@ -51,7 +50,7 @@ begin
     raise exception 'a query is an array of at least one {types, tags}, one of them or both, arrays of texts'
       using errcode = 'TM005';
   end if;
-  if after !~ '^[1-9][0-9]{0,4}/[0-9]{1,20}:[0-9]{1,20}:([0-9]{1,20}(,[0-9]{1,20})*)?$' then
+  if after !~ '^[1-9][0-9]{0,4}([.][0-9]{1,20})?/[0-9]{1,20}:[0-9]{1,20}:([0-9]{1,20}(,[0-9]{1,20})*)?$' then
     raise exception '"%" is not what a read of a query gave', left(after, 100)
       using errcode = 'TM005';
   end if;
@@ -98,8 +97,9 @@ begin
   select s.incarnation
   into v_incarnation
   from tidemark.sequencer as s;
-  if split_part(after, '/', 1)::smallint <> v_incarnation then
-    -- Read before the log moved to another cluster, whose transactions the snapshot cannot know.
+  if split_part(after, '/', 1) <> split_part(tidemark.query_token(), '/', 1) then
+    -- Read before the log moved to another cluster, whose transactions the snapshot cannot know; or before
+    -- a failover, which may have lost some that it does know.
     return false;
   end if;
   v_snapshot := split_part(after, '/', 2)::pg_snapshot;

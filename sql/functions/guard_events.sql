@@ -13,6 +13,7 @@
 -- returns: null (statement trigger)
 -- locks:   the log and the tags, as lock_appends does
 -- raises:  42501 it was put on another table
+--          TM011 the log was restored or copied here, and no incarnation has begun since
 --          TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction's
 create or replace function tidemark.guard_events() returns trigger
 language plpgsql
@@ -40,9 +41,16 @@ begin
       select q.incarnation
       from tidemark.sequencer as q
     )) as is_foreign,
-    bool_or(r.tags <> '{}') as has_tags
+    bool_or(r.tags <> '{}') as has_tags,
+    exists (select from tidemark.at_home) as is_at_home
   into v_all
   from inserted as r;
+
+  -- Transaction ids of this cluster would be taken for those that the old one gave.
+  if not v_all.is_at_home then
+    raise exception 'the log was restored or copied to this database and has not been begun here'
+      using errcode = 'TM011', hint = 'Run `tidemark migrate`, or a worker, and append again.';
+  end if;
 
   if v_all.is_foreign then
     raise exception 'the transaction id of an event is that of the transaction which inserts it'

@@ -1,7 +1,8 @@
 -- Writes a run of commits into the ledger, in the order in which the WAL delivered them. Only the
 -- commits that a plain snapshot sees are written, and of those only the ones before the first that
 -- it does not see yet: the WAL can deliver a commit before it is visible, while a synchronous
--- standby lags, and nobody may see a position without its events.
+-- standby lags, and nobody may see a position without its events. A commit that polling wrote, while
+-- the slot was made, is passed over: the sequencer's snapshot sees it.
 --
 -- generation:      the leader's generation
 -- after:           position that the leader believes to be the last
@@ -10,7 +11,7 @@
 -- low_xid:         new value of sequencer.low_xid, null to leave it
 -- channel:         where to announce the new position; null for silence
 -- publication:     the publication that the commits came through; null when they came otherwise
--- returns:         sequenced: how many commits were written; last_position: the last one now
+-- returns:         sequenced: how many commits the ledger has now; last_position: the last one now
 -- raises:          TM007 another leader has taken over: nothing was written
 --                  TM008 the publication has changed since the slot was made: nothing was written
 --                  23505 on commits_transaction_key: the commit is in the ledger already
@@ -34,10 +35,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_publication text;
+  v_sequencer tidemark.sequencer;
 begin
-  select s.publication
-  into v_publication
+  select s.*
+  into v_sequencer
   from tidemark.sequencer as s
   where s.generation = sequence_commits.generation
     and s.position = sequence_commits.after
@@ -50,7 +51,7 @@ begin
 
   -- A change that is committed before a commit of this run is seen here, whenever it was made.
   if sequence_commits.publication is not null
-    and v_publication is distinct from tidemark.publication_fingerprint(sequence_commits.publication)
+    and v_sequencer.publication is distinct from tidemark.publication_fingerprint(sequence_commits.publication)
   then
     raise exception 'publication "%" has changed since the slot was made', sequence_commits.publication
       using
@@ -82,24 +83,34 @@ begin
       sequence_commits.committed_at
     ) with ordinality as t (incarnation, id, event_count, lsn, committed_at, ordinality)
     where t.ordinality <= sequence_commits.sequenced
+      and (
+        v_sequencer.snapshot is null
+        or t.incarnation <> v_sequencer.incarnation
+        or not pg_visible_in_snapshot(t.id, v_sequencer.snapshot)
+      )
     order by t.ordinality
-    returning c.position, c.lsn
+    returning c.position
   )
+  select coalesce(max(w.position), sequence_commits.after)
+  into sequence_commits.last_position
+  from written as w;
+
+  if sequence_commits.sequenced = 0 then
+    return;
+  end if;
+
   update tidemark.sequencer as s
   set
-    position = w.position,
-    lsn = w.lsn,
-    low_xid = greatest(s.low_xid, coalesce(sequence_commits.low_xid, s.low_xid))
-  from (
-    select max(written.position) as position, max(written.lsn) as lsn
-    from written
-  ) as w
-  where w.position is not null
-  returning s.position
-  into sequence_commits.last_position;
+    position = sequence_commits.last_position,
+    lsn = sequence_commits.lsns[sequence_commits.sequenced],
+    low_xid = greatest(s.low_xid, sequence_commits.low_xid),
+    -- Once all that it saw is behind the stream, nothing is repeated any more.
+    snapshot = case
+      when sequence_commits.low_xid >= pg_snapshot_xmax(s.snapshot) then null
+      else s.snapshot
+    end;
 
-  sequence_commits.last_position := coalesce(sequence_commits.last_position, sequence_commits.after);
-  if sequence_commits.sequenced > 0 and sequence_commits.channel is not null then
+  if sequence_commits.last_position > sequence_commits.after and sequence_commits.channel is not null then
     perform pg_notify(sequence_commits.channel, sequence_commits.last_position::text);
   end if;
 end

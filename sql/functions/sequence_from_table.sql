@@ -85,6 +85,7 @@ begin
     publication = sequence_from_table.publication,
     generation = s.generation + 1,
     mode = case when sequence_from_table.slot_name is null then 'poll' else 'wal' end,
+    poll_reason = null,
     snapshot = case when sequence_from_table.slot_name is null then sequence_from_table.snapshot end,
     low_incarnation = s.incarnation,
     low_xid = pg_snapshot_xmin(sequence_from_table.snapshot);

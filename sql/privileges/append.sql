@@ -16,6 +16,7 @@ grant select
     tidemark.append_keys,
     tidemark.commits,
     tidemark.sequencer,
+    tidemark.at_home,
     tidemark.subscriptions,
     tidemark.projections
   to tidemark_append;

@@ -10,9 +10,12 @@ revoke execute
     tidemark.append_conditionally,
     tidemark.save_snapshot,
     tidemark.take_lead,
+    tidemark.record_idle,
     tidemark.begin_incarnation,
     tidemark.sequence_commits,
     tidemark.sequence_from_table,
     tidemark.sequence_window,
+    tidemark.follow_slot,
+    tidemark.explain_polling,
     tidemark.seal_events
   from public;

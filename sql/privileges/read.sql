@@ -17,6 +17,7 @@ grant select
     tidemark.snapshots,
     tidemark.commits,
     tidemark.sequencer,
+    tidemark.at_home,
     tidemark.subscriptions,
     tidemark.projections,
     tidemark.seals,

@@ -13,6 +13,7 @@ grant select
     tidemark.event_tags,
     tidemark.commits,
     tidemark.sequencer,
+    tidemark.at_home,
     tidemark.subscriptions,
     tidemark.projections,
     tidemark.seals,
@@ -30,9 +31,12 @@ grant insert, update (state, changed_at), delete
 grant execute
   on function
     tidemark.take_lead,
+    tidemark.record_idle,
     tidemark.begin_incarnation,
     tidemark.sequence_commits,
     tidemark.sequence_from_table,
     tidemark.sequence_window,
+    tidemark.follow_slot,
+    tidemark.explain_polling,
     tidemark.seal_events
   to tidemark_worker;

@@ -64,6 +64,7 @@ export const exitCodeOfError: Readonly<Record<ErrorCode, number>> = {
   PUBLICATION_INVALID: exitCodes.server,
   SEQUENCER_SUPERSEDED: exitCodes.refused,
   REPLICATION_STREAM_INVALID: exitCodes.unexpected,
+  LOG_MOVED: exitCodes.refused,
   LOG_INCONSISTENT: exitCodes.unexpected,
   LOG_DAMAGED: exitCodes.damaged,
   LOG_UNHEALTHY: exitCodes.unhealthy,

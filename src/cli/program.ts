@@ -4,6 +4,7 @@ import { auditCommand } from './commands/audit.ts'
 import { checkpointCommand } from './commands/checkpoint.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { dropCommand } from './commands/drop.ts'
+import { dropSlotsCommand } from './commands/drop-slots.ts'
 import { initCommand } from './commands/init.ts'
 import { migrateCommand } from './commands/migrate.ts'
 import { promoteCommand } from './commands/promote.ts'
@@ -27,6 +28,7 @@ const commands = [
   promoteCommand,
   rollbackCommand,
   dropCommand,
+  dropSlotsCommand,
   verifyCommand,
   auditCommand,
   sealCommand,

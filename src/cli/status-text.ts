@@ -5,9 +5,11 @@ import { formatBytes, formatCount, oneLine } from './format.ts'
 
 /** Writes the state of a log for people: a few lines, a table, and the reasons of failures. */
 export function statusText(status: LogStatus): string {
-  const { schema, position, mode, slot, subscriptions } = status
+  const { schema, position, mode, pollReason, slot, subscriptions } = status
+  const reason = pollReason === null ? '' : ` (${oneLine(pollReason)})`
   return [
-    `log "${schema}": position ${formatCount(position)}, mode ${mode}`,
+    `log "${schema}": position ${formatCount(position)}, mode ${mode}${reason}`,
+    ...(status.isLed ? [] : ['no worker leads: run `tidemark worker`']),
     ...unsequencedText(status),
     ...(mode === 'wal' ? [slotText(slot)] : []),
     subscriptions.length === 0 ? 'no subscriptions yet' : subscriptionTable(subscriptions),

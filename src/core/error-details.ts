@@ -62,6 +62,7 @@ export interface ErrorDetails {
   PUBLICATION_INVALID: { readonly publication: string; readonly reason: string }
   SEQUENCER_SUPERSEDED: { readonly generation: bigint; readonly position: bigint }
   REPLICATION_STREAM_INVALID: { readonly reason: string }
+  LOG_MOVED: { readonly schema: string }
   LOG_INCONSISTENT: { readonly position: bigint; readonly reason: string }
   LOG_DAMAGED: { readonly findings: number; readonly position: bigint | null }
   LOG_UNHEALTHY: { readonly errors: number; readonly check: string }

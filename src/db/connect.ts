@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { TidemarkError } from '../core/tidemark-error.ts'
+import { watchStatements } from './session/watch-statements.ts'
 import { sqlstate, sqlstateOf } from './sqlstate.ts'
 
 export interface ConnectOptions {
@@ -15,7 +16,13 @@ export interface ConnectOptions {
 /** Dates in the one style that can be parsed, whatever the database is set to. */
 const isoDates = 'set datestyle to iso, ymd'
 
-const defaults = { applicationName: 'tidemark', connectTimeoutMs: 10_000 }
+/**
+ * How long a connection may be idle before the system looks whether its other end is still there; it
+ * gives up ten seconds later. The system's own delay is two hours.
+ */
+export const keepAliveDelayMs = 10_000
+
+const defaults = { applicationName: 'tidemark', connectTimeoutMs: 10_000, answerLimitMs: 30_000 }
 
 /**
  * Opens a connection of its own. The caller ends it. A connection that is lost later reports that
@@ -35,14 +42,25 @@ export async function connect(options: ConnectOptions): Promise<pg.Client> {
   return client
 }
 
-/** Makes a pool whose idle connections may be lost without harm. The caller ends it. */
-export function createPool(options: ConnectOptions & { readonly max?: number }): pg.Pool {
+export interface PoolOptions extends ConnectOptions {
+  readonly max?: number
+  /** How long an answer may take before the server is asked whether it is at work on it. Default 30,000. */
+  readonly answerLimitMs?: number
+}
+
+/**
+ * Makes a pool whose connections may be lost without harm: idle ones are replaced, and a statement fails
+ * whose answer the network has swallowed. The caller ends it.
+ */
+export function createPool(options: PoolOptions): pg.Pool {
+  const answerLimitMs = options.answerLimitMs ?? defaults.answerLimitMs
   const pool = new pg.Pool({ ...clientConfig(options), max: options.max ?? 10 })
   pool.on('error', () => {})
   pool.on('connect', (client) => {
     client.on('error', () => {})
     // As a statement, because poolers refuse it as a start-up option. It travels with the first query.
     client.query(isoDates).catch(() => {})
+    watchStatements(client, answerLimitMs, () => connect(options))
   })
   return pool
 }
@@ -53,6 +71,7 @@ function clientConfig(options: ConnectOptions): pg.ClientConfig {
     application_name: options.applicationName ?? defaults.applicationName,
     connectionTimeoutMillis: options.connectTimeoutMs ?? defaults.connectTimeoutMs,
     keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveDelayMs,
     pipeline: options.pipeline ?? true,
   }
 }

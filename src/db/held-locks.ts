@@ -1,5 +1,14 @@
 import { type Connection, run } from './queryable.ts'
 
+/** The advisory locks of this database that somebody holds: a row for each holder, with the `key`. */
+export const heldLocks = /* sql */ `
+  select (l.classid::bigint << 32) | l.objid::bigint as key
+  from pg_locks as l
+  where l.locktype = 'advisory'
+    and l.granted
+    and l.objsubid = 1
+    and l.database = (select d.oid from pg_database as d where d.datname = current_database())`
+
 /**
  * Tells which advisory locks of this database somebody holds.
  *
@@ -13,14 +22,7 @@ export async function readHeldLocks(
     text: /* sql */ `
       select k.key::text
       from unnest($1::bigint[]) as k (key)
-      join pg_locks as l
-        on l.locktype = 'advisory'
-        and l.granted
-        and l.objsubid = 1
-        and (l.classid::bigint << 32) | l.objid::bigint = k.key
-      join pg_database as d
-        on d.oid = l.database
-        and d.datname = current_database()`,
+      join (${heldLocks}) as held on held.key = k.key`,
     values: [keys],
   })
   return new Set(rows.map(({ key }) => key))

@@ -13,7 +13,7 @@ import { forSchema, migrationsDirectory, readSqlObjects, type SqlObject } from '
 import { sqlstate, sqlstateOf } from './sqlstate.ts'
 
 /** What a run of the migrations did. All lists but the warnings are empty when there was nothing to do. */
-export interface MigrateResult {
+export interface LogMigration {
   /** Migration files applied now. */
   readonly migrations: readonly string[]
   /** Functions, triggers and views whose text changed and was applied now. */
@@ -32,7 +32,7 @@ export interface MigrateResult {
  * @throws SERVER_VERSION_UNSUPPORTED, DATABASE_READ_ONLY, PRIVILEGE_MISSING, SCHEMA_FOREIGN,
  *   MIGRATION_FAILED
  */
-export async function migrateLog(client: pg.Client, schema?: string): Promise<MigrateResult> {
+export async function migrateLog(client: pg.Client, schema?: string): Promise<LogMigration> {
   const names = logNames(schema)
   const facts = await readServerFacts(client)
   requireUsableServer(facts)
@@ -93,7 +93,7 @@ async function applySql(
   client: pg.Client,
   names: LogNames,
   roles: readonly string[],
-): Promise<Pick<MigrateResult, 'objects' | 'grantees'>> {
+): Promise<Pick<LogMigration, 'objects' | 'grantees'>> {
   const changed = await changedSqlObjects(client, names.schema)
   await client.query('begin')
   for (const object of changed) await applySqlObject(client, names.schema, object)

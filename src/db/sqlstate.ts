@@ -10,6 +10,7 @@ export const sqlstate = {
   publicationChanged: 'TM008',
   appendKeyReused: 'TM009',
   conditionFailed: 'TM010',
+  logMoved: 'TM011',
 
   uniqueViolation: '23505',
   invalidTextRepresentation: '22P02',
@@ -51,7 +52,7 @@ export function isConnectionLoss(error: unknown): boolean {
   const state = sqlstateOf(error)
   if (state !== undefined) return state.startsWith('08') || state.startsWith('57P')
   const text = error instanceof Error ? `${codeOf(error)} ${error.message}` : ''
-  return /ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|ENOENT|EAI_AGAIN|EHOSTUNREACH|[Cc]onnection (terminated|ended)|not queryable|timeout exceeded when trying to connect/.test(
+  return /ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|ENOENT|EAI_AGAIN|EHOSTUNREACH|[Cc]onnection (terminated|ended)|not queryable|timeout (expired|exceeded when trying to connect)/.test(
     text,
   )
 }
@@ -60,9 +61,15 @@ export function isConnectionLoss(error: unknown): boolean {
 export function isTransient(error: unknown): boolean {
   if (isConnectionLoss(error)) return true
   const state = sqlstateOf(error)
-  // Transaction rollback, insufficient resources, operator intervention, lock not available.
-  return state !== undefined && (/^(40|53|57)/.test(state) || state === sqlstate.lockNotAvailable)
+  // Transaction rollback, insufficient resources, operator intervention.
+  return state !== undefined && (/^(40|53|57)/.test(state) || transientStates.has(state))
 }
+
+/** A standby is promoted, or our address leads elsewhere, without anybody telling us. */
+const transientStates: ReadonlySet<string> = new Set([
+  sqlstate.lockNotAvailable,
+  sqlstate.readOnlyTransaction,
+])
 
 function codeOf(error: Error): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : ''

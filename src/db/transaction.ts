@@ -1,14 +1,19 @@
 import type pg from 'pg'
 import { settleAll } from './settle-all.ts'
 
-const beginWithoutWaiting = 'begin; set local synchronous_commit = off'
-
 export interface TransactionOptions {
   /**
    * Whether the commit waits until it is on disk. Without, a crash of the server may undo the whole
    * transaction, never a part of it: for what is done again then. Default true.
    */
   readonly durable?: boolean
+  /** How long a statement waits for a lock before it fails with 55P03. Default: as the server is set. */
+  readonly lockTimeoutMs?: number
+  /**
+   * How long nothing may be asked before the server ends the session, so that a process which stands
+   * still holds no locks. Default: as the server is set.
+   */
+  readonly silenceMs?: number
 }
 
 /**
@@ -20,7 +25,7 @@ export async function transaction<T>(
   body: (client: pg.PoolClient) => Promise<T>,
   options: TransactionOptions = {},
 ): Promise<T> {
-  const begin = options.durable === false ? beginWithoutWaiting : 'begin'
+  const begin = beginning(options)
   const client = await pool.connect()
   let broken: Error | undefined
   try {
@@ -37,4 +42,16 @@ export async function transaction<T>(
   } finally {
     client.release(broken)
   }
+}
+
+function beginning({ durable = true, lockTimeoutMs, silenceMs }: TransactionOptions): string {
+  const settings = {
+    synchronous_commit: durable ? undefined : 'off',
+    lock_timeout: lockTimeoutMs,
+    idle_in_transaction_session_timeout: silenceMs,
+  }
+  const set = Object.entries(settings)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `set local ${name} = ${value}`)
+  return ['begin', ...set].join('; ')
 }

@@ -1,5 +1,6 @@
 import pRetry from 'p-retry'
 import type pg from 'pg'
+import { failpoint } from '../core/failpoint.ts'
 import { TidemarkError } from '../core/tidemark-error.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { sqlstate, sqlstateOf } from '../db/sqlstate.ts'
@@ -148,6 +149,7 @@ async function switchIn(
     const target = await choose(client, versions)
     if (live !== undefined) await setState(client, names, live, 'standby')
     await setState(client, names, target, 'live')
+    failpoint('version-switched')
     await client.query(`set local lock_timeout = ${lockTimeoutMs}`)
     await showVersion(client, { ...target, before: live?.schemaName })
     return { projection: name, live: target.version, before: live?.version ?? null }

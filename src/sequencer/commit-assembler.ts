@@ -1,22 +1,14 @@
-import { TidemarkError } from '../core/tidemark-error.ts'
-import { type Lsn, parseLsn } from './lsn.ts'
+import { invalidStream } from './invalid-stream.ts'
+import type { Lsn } from './lsn.ts'
 
-/** The messages of `pgoutput` that matter here, as pg-logical-replication gives them. */
+/** The messages of the replication stream, as far as they matter here. */
 export type WalMessage =
-  | { readonly tag: 'begin'; readonly commitLsn: string | null }
-  | { readonly tag: 'insert'; readonly relation: Relation; readonly new: Record<string, unknown> }
-  | {
-      readonly tag: 'commit'
-      readonly commitLsn: string | null
-      readonly commitEndLsn: string | null
-      readonly commitTime: bigint
-    }
-  | { readonly tag: 'relation' | 'type' | 'origin' | 'message' | 'update' | 'delete' | 'truncate' }
-
-interface Relation {
-  readonly schema: string
-  readonly name: string
-}
+  | { readonly tag: 'begin' }
+  | { readonly tag: 'event'; readonly incarnation: string; readonly transactionId: string }
+  /** A row of another table. */
+  | { readonly tag: 'foreign-row' }
+  | { readonly tag: 'commit'; readonly endLsn: Lsn; readonly committedAtUs: bigint }
+  | { readonly tag: 'other' }
 
 /** One committed transaction that appended events. */
 export interface WalCommit {
@@ -47,12 +39,7 @@ interface OpenTransaction {
  * ascending across transactions.
  */
 export class CommitAssembler {
-  readonly #schema: string
   #open: OpenTransaction | undefined
-
-  constructor(schema: string) {
-    this.#schema = schema
-  }
 
   /** Whether a transaction has begun whose commit has not been seen yet. */
   get isOpen(): boolean {
@@ -70,54 +57,49 @@ export class CommitAssembler {
       case 'begin':
         this.#begin()
         return undefined
-      case 'insert':
-        this.#count(message.relation, message.new)
+      case 'event':
+        this.#count(message.incarnation, message.transactionId)
+        return undefined
+      case 'foreign-row':
+        this.#requireOpen()
         return undefined
       case 'commit':
-        return this.#commit(message.commitEndLsn, message.commitTime)
+        return this.#commit(message.endLsn, message.committedAtUs)
       default:
         return undefined
     }
   }
 
   #begin(): void {
-    if (this.#open !== undefined) throw invalid('a transaction began inside another')
+    if (this.#open !== undefined) throw invalidStream('a transaction began inside another')
     this.#open = { incarnation: '', transactionId: '', eventCount: 0 }
   }
 
-  #count(relation: Relation, row: Record<string, unknown>): void {
-    const open = this.#open
-    if (open === undefined) throw invalid('a row came outside a transaction')
-    if (relation.name !== 'events' || relation.schema !== this.#schema) return
-    const { incarnation, transaction_id } = row
-    const transactionId = String(transaction_id)
+  #requireOpen(): OpenTransaction {
+    if (this.#open === undefined) throw invalidStream('a row came outside a transaction')
+    return this.#open
+  }
+
+  #count(incarnation: string, transactionId: string): void {
+    const open = this.#requireOpen()
     if (open.eventCount === 0) {
-      open.incarnation = String(incarnation)
+      open.incarnation = incarnation
       open.transactionId = transactionId
     } else if (open.transactionId !== transactionId) {
-      throw invalid(`one commit carries transactions ${open.transactionId} and ${transactionId}`)
+      throw invalidStream(
+        `one commit carries transactions ${open.transactionId} and ${transactionId}`,
+      )
     }
     open.eventCount += 1
   }
 
-  #commit(end: string | null, committedAtUs: bigint): AssembledTransaction {
+  #commit(endLsn: Lsn, committedAtUs: bigint): AssembledTransaction {
     const open = this.#open
-    if (open === undefined || end === null) throw invalid('a commit came without its transaction')
+    if (open === undefined) throw invalidStream('a commit came without its transaction')
     this.#open = undefined
-    const endLsn = parseLsn(end)
     return {
       endLsn,
       commit: open.eventCount === 0 ? undefined : { ...open, endLsn, committedAtUs },
     }
   }
-}
-
-function invalid(reason: string): TidemarkError {
-  return new TidemarkError(
-    'REPLICATION_STREAM_INVALID',
-    `the replication stream is invalid: ${reason}`,
-    {
-      details: { reason },
-    },
-  )
 }

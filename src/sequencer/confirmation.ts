@@ -2,22 +2,32 @@ import type { Lsn } from './lsn.ts'
 
 /**
  * Decides what may be confirmed to the server: the exact end of a commit whose ledger row is
- * durable, or a keepalive's position while nothing received is pending. Never one byte more: the
- * server skips a transaction whose commit record starts before the confirmed position, and the next
- * commit record may start exactly at the end of the last.
+ * durable, or a keepalive's position that came while nothing received was pending and is recorded. Never
+ * one byte more: the server skips a transaction whose commit record starts before the confirmed
+ * position, and the next commit record may start exactly at the end of the last.
+ *
+ * Nothing is confirmed that is not recorded in the sequencer's row, so that a slot which is confirmed
+ * for more is known as one that somebody else has made.
  */
 export class Confirmation {
   #confirmed: Lsn
+  #reached: Lsn
   #pending = 0
 
-  /** @param start the slot's confirmed position, or where the ledger ends if that is later. */
+  /** @param start what is recorded. */
   constructor(start: Lsn) {
     this.#confirmed = start
+    this.#reached = start
   }
 
   /** What may be confirmed now. Ascends. */
   get lsn(): Lsn {
     return this.#confirmed
+  }
+
+  /** How far the stream has come: everything before is in the ledger or has no events. Ascends. */
+  get reached(): Lsn {
+    return this.#reached
   }
 
   /** Commits that were received and whose ledger rows are not durable yet. */
@@ -33,18 +43,23 @@ export class Confirmation {
   /** The ledger rows of the oldest `count` pending commits are durable; the last ends at `endLsn`. */
   durable(count: number, endLsn: Lsn): void {
     this.#pending -= count
-    this.#advance(endLsn)
+    if (endLsn > this.#reached) this.#reached = endLsn
+    this.recorded(endLsn)
   }
 
   /**
    * The server is at `lsn` and no transaction is half received: a keepalive, or a commit without
-   * events. Confirming it is what lets an idle slot release WAL while other tables are written.
+   * events.
    */
   idle(lsn: Lsn): void {
-    if (this.#pending === 0) this.#advance(lsn)
+    if (this.#pending === 0 && lsn > this.#reached) this.#reached = lsn
   }
 
-  #advance(lsn: Lsn): void {
-    if (lsn > this.#confirmed) this.#confirmed = lsn
+  /**
+   * It is on disk that the stream has come to `lsn`. Confirming it is what lets an idle slot release WAL
+   * while other tables are written.
+   */
+  recorded(lsn: Lsn): void {
+    if (lsn > this.#confirmed && lsn <= this.#reached) this.#confirmed = lsn
   }
 }

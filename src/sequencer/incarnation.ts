@@ -11,11 +11,27 @@ export interface IncarnationContext {
   readonly logger: Logger
 }
 
-/** Reads the sequencer's row, having begun a new incarnation if the log is in another cluster now. */
+/**
+ * Tells whether the log is where it was written. Where it was restored, or copied row by row, it is not,
+ * also within one cluster or between two of one system identifier, such as a server and its clone.
+ */
+export async function isAtHome(client: pg.ClientBase, { schema }: LogNames): Promise<boolean> {
+  const { rows } = await client.query<{ home: boolean }>(
+    `select exists (select from ${schema}.at_home) as home`,
+  )
+  return rows[0]?.home === true
+}
+
+/**
+ * Reads the sequencer's row, having begun a new incarnation if the log is in another cluster now.
+ *
+ * @throws the server's TM007 when another process was first.
+ */
 export async function currentIncarnation(context: IncarnationContext): Promise<SequencerState> {
   const { client, names, facts, logger } = context
   const state = await readSequencer(client, names.schema)
-  if (state.systemIdentifier === facts.systemIdentifier) return state
+  const isSameCluster = state.systemIdentifier === facts.systemIdentifier
+  if (isSameCluster && (await isAtHome(client, names))) return state
   logger.warn(
     { schema: names.schema },
     'the log is in another cluster now: a new incarnation begins',

@@ -1,44 +1,40 @@
 import type pg from 'pg'
-import type { Logger } from '../core/logger.ts'
 import { TidemarkError } from '../core/tidemark-error.ts'
-import type { LogNames } from '../db/log-names.ts'
 import { readServerFacts, requireUsableServer, type ServerFacts } from '../db/preflight.ts'
 import { verifyPublication } from '../db/publication.ts'
+import { keepSession } from '../db/session/keep-session.ts'
+import { pause } from '../db/wait.ts'
+import { currentIncarnation } from './incarnation.ts'
 import { acquireLeaderLock } from './leader-lock.ts'
-import { LedgerWriter } from './ledger-writer.ts'
-import { trackLowXid } from './low-xid.ts'
-import { pollTerm } from './poll-term.ts'
-import { readSequencer } from './sequencer-state.ts'
-import { obtainTrustedSlot, type TrustedSlot } from './trusted-slot.ts'
-import { slotObstacle, walLevelObstacle } from './wal-obstacle.ts'
-import { WalStream } from './wal-stream.ts'
+import { continueOnNewSlot, type MadeSlot, makeSlot } from './new-slot.ts'
+import { explainPolling, pollsAsSet, pollTerm } from './poll-term.ts'
+import { readSequencer, type SequencerState } from './sequencer-state.ts'
+import type { TermSettings } from './term-settings.ts'
+import {
+  continueOnRecordedSlot,
+  giveUpSlot,
+  type SlotContext,
+  type TrustedSlot,
+} from './trusted-slot.ts'
+import { isUnreadable, slotObstacle, walLevelObstacle } from './wal-obstacle.ts'
+import { walTerm } from './wal-term.ts'
 
-/**
- * Where commits are taken from: the WAL, by logical replication; or the table, by polling, which needs
- * neither `wal_level = logical` nor the right to replicate. `auto`: the WAL where it can be read.
- */
-export type SequencerMode = 'auto' | 'wal' | 'poll'
-
-/** Whether this process writes the ledger or stands by. */
-export type SequencerRole = 'standby' | 'leader'
-
-export interface TermSettings {
-  readonly connectionString: string
-  readonly names: LogNames
-  readonly mode: SequencerMode
-  readonly logger: Logger
-  readonly leaderPollIntervalMs: number
-  readonly maxBatch: number
-  readonly maxWaiting: number
-  readonly onRole: (role: SequencerRole) => void
+interface Term extends SlotContext {
+  readonly client: pg.Client
+  readonly settings: TermSettings
+  readonly onStart: () => void
+  readonly signal: AbortSignal
 }
 
 /** How long the WAL is not tried again after it could not be read. */
 const walRetryMs = 60_000
 
+/** How long a new slot is waited for before polling begins: as long as it takes when nothing is in its way. */
+const graceMs = 500
+
 /**
- * Leads once: from the leader lock to the end of one of the two connections, or until the WAL is to be
- * tried again. Ends without an error only then, and when aborted.
+ * Leads once: from the leader lock to the end of one of the two connections. Ends without an error only
+ * when aborted.
  */
 export async function leadTerm(
   client: pg.Client,
@@ -51,132 +47,122 @@ export async function leadTerm(
   requireUsableServer(facts)
   if (mode === 'wal') requireLogicalWal(facts)
   await readSequencer(client, names.schema)
-  const { leaderPollIntervalMs } = settings
-  if (!(await acquireLeaderLock(client, names.schema, leaderPollIntervalMs, healthy, signal)))
-    return
-  const term = { client, settings, facts, healthy, signal }
-  const obstacle = mode === 'poll' ? 'so it is set' : walLevelObstacle(facts)
-  if (obstacle !== undefined) return poll(term, obstacle)
-  const slot = await obtainSlot(term)
-  if (typeof slot === 'string') return poll(term, slot, performance.now() + walRetryMs)
-  settings.logger.info(
-    { slot: slot.slotName, position: `${slot.state.position}` },
-    'leading the sequencer',
-  )
-  await follow(client, settings, slot, healthy, signal)
-}
-
-interface Term {
-  readonly client: pg.Client
-  readonly settings: TermSettings
-  readonly facts: ServerFacts
-  readonly healthy: () => void
-  readonly signal: AbortSignal
-}
-
-/** @returns the slot, or what keeps it from being had, if polling is allowed instead. */
-async function obtainSlot(term: Term): Promise<TrustedSlot | string> {
-  const { client, settings, facts, signal } = term
-  await verifyPublication(client, settings.names, facts.versionNumber)
-  try {
-    return await obtainTrustedSlot({ ...settings, client, facts, signal })
-  } catch (error) {
-    const obstacle = settings.mode === 'auto' ? slotObstacle(error) : undefined
-    if (obstacle === undefined || signal.aborted) throw error
-    return obstacle
+  if (!(await becomeLeader(client, settings, healthy, signal))) return
+  const onStart = () => {
+    healthy()
+    settings.onRole('leader')
   }
+  const term = { ...settings, client, settings, facts, onStart, signal }
+  const state = await currentIncarnation(term)
+  const obstacle = mode === 'poll' ? pollsAsSet : walLevelObstacle(facts)
+  if (obstacle !== undefined) return void (await poll(term, state, obstacle, signal))
+  await verifyPublication(client, names, facts.versionNumber)
+  const recorded = await continueOnRecordedSlot(term, state)
+  const slot = recorded ?? (await beginOnNewSlot(term, state))
+  if (slot !== undefined) await follow(term, slot)
 }
 
-async function poll(term: Term, reason: string, until?: number): Promise<void> {
-  const { client, settings, facts, healthy, signal } = term
-  const { names, logger, onRole } = settings
-  logger.info({ reason }, `leading the sequencer by polling: ${reason}`)
-  await pollTerm({
-    ...{ client, names, facts, logger, signal },
-    ...(until === undefined ? {} : { until }),
-    onStart: () => {
-      healthy()
-      onRole('leader')
-    },
-  })
-}
-
-async function follow(
+/** Waits for the lock, and from then on keeps the session that holds it from being silent. */
+async function becomeLeader(
   client: pg.Client,
   settings: TermSettings,
-  slot: TrustedSlot,
-  healthy: () => void,
+  onStandby: () => void,
   signal: AbortSignal,
-): Promise<void> {
-  const term = new AbortController()
-  const ended = AbortSignal.any([signal, term.signal])
-  const writer = new LedgerWriter({
-    client,
-    names: settings.names,
-    generation: slot.state.generation,
-    position: slot.state.position,
-    maxBatch: settings.maxBatch,
-    signal: ended,
-    onDurable: (count, endLsn) => {
-      stream.durable(count, endLsn)
-      if (writer.waiting < settings.maxWaiting / 2) stream.resume()
-    },
-  })
-  const stream = new WalStream({
-    connectionString: settings.connectionString,
-    slot: slot.slotName,
-    publication: settings.names.publication,
-    schema: settings.names.schema,
-    startLsn: slot.startLsn,
-    statusIntervalMs: await statusInterval(client),
-    onCommit: (commit) => {
-      writer.push(commit)
-      if (writer.waiting >= settings.maxWaiting) stream.pause()
-    },
-  })
-  const tracking = trackLowXid(client, stream, writer, ended)
-  const stop = () => void stream.stop()
-  client.once('end', stop)
-  ended.addEventListener('abort', stop, { once: true })
-  if (ended.aborted) stop()
+): Promise<boolean> {
+  const { names, untilLeaderless: rest, leaderSilenceMs: silenceMs } = settings
+  const lock = { schema: names.schema, silenceMs, rest, onStandby, signal }
+  if (!(await acquireLeaderLock(client, lock))) return false
+  // It asks at every other look, because the answer shows at the next one.
+  const everyMs = silenceMs / 6
+  keepSession(client, { everyMs, askAfterMs: everyMs, giveUpAfterMs: silenceMs * 6 })
+  return true
+}
+
+async function follow(term: Term, slot: TrustedSlot): Promise<void> {
+  const fields = { slot: slot.slotName, position: `${slot.state.position}` }
+  term.logger.info(fields, 'leading the sequencer')
   try {
-    await untilFirstEnds(term, [
-      stream.run(() => {
-        healthy()
-        settings.onRole('leader')
-      }),
-      writer.run(),
-      tracking,
-    ])
-  } finally {
-    ended.removeEventListener('abort', stop)
+    await walTerm({ ...term, slot })
+  } catch (error) {
+    if (isUnreadable(error)) await giveUpSlot(term, slot.slotName)
+    throw error
   }
 }
 
-/** Runs the parts of a term; the end of one ends the others, and its error is the term's. */
-async function untilFirstEnds(
-  term: AbortController,
-  parts: readonly Promise<void>[],
-): Promise<void> {
-  const results = await Promise.allSettled(parts.map((part) => part.finally(() => term.abort())))
-  const failed = results.find((result) => result.status === 'rejected')
-  if (failed !== undefined) throw failed.reason
+function poll(
+  term: Term,
+  state: SequencerState,
+  reason: string,
+  signal: AbortSignal,
+): Promise<SequencerState> {
+  term.logger.info({ reason }, `leading the sequencer by polling: ${reason}`)
+  return pollTerm({ ...term, state, reason, signal })
 }
 
 /**
- * The server's sender looks at what is flushed, then prepares to sleep; what is flushed in between
- * wakes nobody, and is sent only when the sender hears something: once in a thousand commits on 18.4
- * with both cores busy (test/sequencer/latency). So it hears from us often. A status that moves nothing
- * costs it next to nothing.
+ * Makes a slot and begins on it. The server makes one only when the transactions that are open have
+ * ended: where polling is allowed, it goes on until then, so that the ledger never stands still.
+ *
+ * @returns undefined when it was aborted.
  */
-const nudgeMs = 100
+async function beginOnNewSlot(term: Term, state: SequencerState): Promise<TrustedSlot | undefined> {
+  const { signal, settings } = term
+  const over = new AbortController()
+  const made = new AbortController()
+  const obstacle = { reason: 'a slot is being made' }
+  const making = makePatiently(term, obstacle, AbortSignal.any([signal, over.signal]))
+  making.finally(() => made.abort()).catch(() => {})
+  try {
+    const polled =
+      settings.mode === 'auto' ? await pollUntil(made.signal, term, state, obstacle) : state
+    return await continueOnNewSlot(term, polled, await making, signal)
+  } catch (error) {
+    if (signal.aborted) return undefined
+    throw error
+  } finally {
+    over.abort()
+    await making.then(
+      (slot) => slot.release(),
+      () => {},
+    )
+  }
+}
 
-async function statusInterval(client: pg.ClientBase): Promise<number> {
-  const { rows } = await client.query<{ ms: number }>(
-    "select setting::integer as ms from pg_settings where name = 'wal_sender_timeout'",
-  )
-  const timeoutMs = rows[0]?.ms ?? 0
-  return timeoutMs === 0 ? nudgeMs : Math.max(10, Math.min(nudgeMs, Math.floor(timeoutMs / 3)))
+/** What keeps a slot from being made, as far as is known. */
+interface Obstacle {
+  reason: string
+}
+
+/** Polls until a slot was made, unless that is done in no time. */
+async function pollUntil(
+  made: AbortSignal,
+  term: Term,
+  state: SequencerState,
+  obstacle: Obstacle,
+): Promise<SequencerState> {
+  const ended = AbortSignal.any([term.signal, made])
+  if (!(await pause(graceMs, ended))) return state
+  return poll(term, state, obstacle.reason, ended)
+}
+
+/** Makes a slot, where polling goes on meanwhile as often as it takes. */
+async function makePatiently(
+  term: Term,
+  obstacle: Obstacle,
+  signal: AbortSignal,
+): Promise<MadeSlot> {
+  for (;;) {
+    try {
+      return await makeSlot(term, signal)
+    } catch (error) {
+      const reason = term.settings.mode === 'auto' ? slotObstacle(error) : undefined
+      if (reason === undefined || signal.aborted) throw error
+      term.logger.info({ reason }, `there is no slot yet: ${reason}`)
+      obstacle.reason = reason
+      await explainPolling(term.client, term.names, reason)
+    }
+    if (!(await pause(walRetryMs, signal))) signal.throwIfAborted()
+  }
 }
 
 function requireLogicalWal(facts: ServerFacts): void {

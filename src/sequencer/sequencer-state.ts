@@ -7,7 +7,7 @@ import { type Lsn, parseLsn } from './lsn.ts'
 /** The sequencer's row. */
 export interface SequencerState {
   readonly position: bigint
-  /** End of the last commit that was taken from the WAL. */
+  /** Every commit of the WAL that ends here or before is in the ledger, or has no events. */
   readonly lsn: Lsn | null
   readonly slotName: string | null
   /** Fingerprint of the publication with which the slot was made. */
@@ -16,8 +16,10 @@ export interface SequencerState {
   readonly systemIdentifier: string
   readonly incarnation: number
   readonly mode: 'wal' | 'poll'
-  /** In mode `poll`: what it sees is in the ledger, and nothing else. */
+  /** What polling wrote: all that it sees is in the ledger, and in mode `poll` nothing else. */
   readonly snapshot: string | null
+  /** Mode `poll`: why the leader does not follow the WAL. */
+  readonly pollReason: string | null
 }
 
 interface Row {
@@ -30,10 +32,11 @@ interface Row {
   readonly incarnation: number
   readonly mode: 'wal' | 'poll'
   readonly snapshot: string | null
+  readonly poll_reason: string | null
 }
 
 const columns = `position::text, lsn::text, slot_name, publication, generation::text,
-  system_identifier::text, incarnation::integer, mode, snapshot::text`
+  system_identifier::text, incarnation::integer, mode, snapshot::text, poll_reason`
 
 /**
  * Reads the sequencer's row.
@@ -52,6 +55,30 @@ export async function readSequencer(
     if (sqlstateOf(error) === sqlstate.insufficientPrivilege) throw mayNotRead(schema, error)
     throw error
   }
+}
+
+/**
+ * Reads the row of a generation that this leader began.
+ *
+ * @throws SEQUENCER_SUPERSEDED when another has begun one since.
+ */
+export async function readGeneration(
+  client: pg.ClientBase,
+  schema: string,
+  generation: bigint,
+): Promise<SequencerState> {
+  const state = await readSequencer(client, schema)
+  if (state.generation === generation) return state
+  throw superseded(generation, state.position)
+}
+
+/** Says that another worker leads. */
+export function superseded(generation: bigint, position: bigint, cause?: unknown): TidemarkError {
+  return new TidemarkError(
+    'SEQUENCER_SUPERSEDED',
+    `another worker leads since generation ${generation}, position ${position}`,
+    { details: { generation, position }, cause },
+  )
 }
 
 /** Begins a generation on the slot that is trusted already. */
@@ -78,6 +105,7 @@ function toState(row: Row | undefined, schema: string): SequencerState {
     incarnation: row.incarnation,
     mode: row.mode,
     snapshot: row.snapshot,
+    pollReason: row.poll_reason,
   }
 }
 

@@ -2,7 +2,12 @@ import { type Logger, silentLogger } from '../core/logger.ts'
 import { connect } from '../db/connect.ts'
 import { keepTrying } from '../db/keep-trying.ts'
 import { logNames } from '../db/log-names.ts'
-import { leadTerm, type SequencerMode, type SequencerRole } from './lead-term.ts'
+import { cutOnAbort, disconnect } from '../db/session/disconnect.ts'
+import { keepSession } from '../db/session/keep-session.ts'
+import { liftTimeLimits } from '../db/session/time-limits.ts'
+import { pause } from '../db/wait.ts'
+import { leadTerm } from './lead-term.ts'
+import type { SequencerMode, SequencerRole } from './term-settings.ts'
 
 export interface SequencerOptions {
   readonly connectionString: string
@@ -10,8 +15,16 @@ export interface SequencerOptions {
   readonly logger?: Logger
   /** Where commits are taken from. Default `'auto'`: the WAL where it can be read, else the table. */
   readonly mode?: SequencerMode
-  /** How often a standby tries to lead. Default 1,000, jittered by half. */
-  readonly leaderPollIntervalMs?: number
+  /**
+   * Waits until a standby shall try to lead, because nobody does, or until aborted. Default: a second,
+   * jittered by half.
+   */
+  readonly untilLeaderless?: (signal: AbortSignal) => Promise<unknown>
+  /**
+   * After how much silence the server ends the session of a leader, so that another one leads. A leader
+   * whose event loop is blocked for longer begins a new term. Default 5,000.
+   */
+  readonly leaderSilenceMs?: number
   /** Commits in one ledger statement. Default 5,000. */
   readonly maxBatch?: number
   /** Received commits at which reading from the WAL pauses until they are written. Default 20,000. */
@@ -24,7 +37,15 @@ const waitForDisk = /* sql */ `
   select set_config('synchronous_commit', 'on', false)
   where current_setting('synchronous_commit') = 'off'`
 
-const defaults = { leaderPollIntervalMs: 1_000, maxBatch: 5_000, maxWaiting: 20_000 }
+const defaults = {
+  untilLeaderless: (signal: AbortSignal) => pause(500 + Math.random() * 1_000, signal),
+  leaderSilenceMs: 5_000,
+  maxBatch: 5_000,
+  maxWaiting: 20_000,
+}
+
+/** Of a standby, which says nothing by itself. The answer to a leader may take as long, too. */
+const silence = { everyMs: 5_000, askAfterMs: 60_000, giveUpAfterMs: 30_000 }
 
 /**
  * Takes part in sequencing until aborted: leads when no other process does, stands by otherwise, and
@@ -37,7 +58,8 @@ export async function runSequencer(options: SequencerOptions, signal: AbortSigna
     names: logNames(options.schema),
     logger: options.logger ?? silentLogger,
     mode: options.mode ?? 'auto',
-    leaderPollIntervalMs: options.leaderPollIntervalMs ?? defaults.leaderPollIntervalMs,
+    untilLeaderless: options.untilLeaderless ?? defaults.untilLeaderless,
+    leaderSilenceMs: options.leaderSilenceMs ?? defaults.leaderSilenceMs,
     maxBatch: options.maxBatch ?? defaults.maxBatch,
     maxWaiting: options.maxWaiting ?? defaults.maxWaiting,
     onRole: options.onRole ?? (() => {}),
@@ -48,12 +70,16 @@ export async function runSequencer(options: SequencerOptions, signal: AbortSigna
         connectionString: settings.connectionString,
         applicationName: 'tidemark sequencer',
       })
+      keepSession(client, silence)
+      const forget = cutOnAbort(client, signal)
       try {
+        await liftTimeLimits(client)
         await client.query(waitForDisk)
         await leadTerm(client, settings, healthy, signal)
       } finally {
+        forget()
         settings.onRole('standby')
-        await client.end().catch(() => {})
+        await disconnect(client)
       }
     },
     { task: 'sequencer', signal, logger: settings.logger },

@@ -20,3 +20,14 @@ export function slotObstacle(error: unknown): string | undefined {
   if (obstacle === undefined) return undefined
   return `${obstacle} (${error instanceof Error ? error.message : String(error)})`
 }
+
+/**
+ * Tells whether a term ended because the server could not read what the slot needs: WAL that is gone
+ * though the slot still stands, as in some copies of a server's files, or a slot that was invalidated. To
+ * try again would be in vain for ever.
+ */
+export function isUnreadable(error: unknown): boolean {
+  const state = sqlstateOf(error)
+  // System errors, such as a file that is missing, and errors within the server.
+  return state === sqlstate.objectNotInPrerequisiteState || /^(58|XX)/.test(state ?? '')
+}

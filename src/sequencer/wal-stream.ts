@@ -1,10 +1,13 @@
 import { Socket } from 'node:net'
 import type { LogicalReplicationService } from 'pg-logical-replication'
+import { failpoint } from '../core/failpoint.ts'
+import { keepAliveDelayMs } from '../db/connect.ts'
+import { watchSilence } from '../db/session/watch-silence.ts'
 import { CommitAssembler, type WalCommit } from './commit-assembler.ts'
 import { Confirmation } from './confirmation.ts'
+import { type DecodedMessage, EventsPlugin } from './events-plugin.ts'
 import { formatLsn, type Lsn, parseLsn } from './lsn.ts'
 import { replicationService } from './replication-service.ts'
-import { type DecodedMessage, SafePgoutputPlugin } from './safe-pgoutput-plugin.ts'
 
 export interface WalStreamOptions {
   readonly connectionString: string
@@ -15,8 +18,20 @@ export interface WalStreamOptions {
   readonly startLsn: Lsn
   /** How often the server hears from us: at most a third of its `wal_sender_timeout`. */
   readonly statusIntervalMs: number
+  /**
+   * After how much silence from us the server ends the stream, whatever its own `wal_sender_timeout` is. A
+   * server that shuts down waits as long for a process that does not answer. Default 5,000.
+   */
+  readonly clientSilenceMs?: number
+  /**
+   * How long the server may take to answer: more than `clientSilenceMs`, because amid a large transaction
+   * it answers only twice in that time. Default 30,000.
+   */
+  readonly serverSilenceMs?: number
   readonly onCommit: (commit: WalCommit) => void
 }
+
+const defaults = { clientSilenceMs: 5_000, serverSilenceMs: 30_000 }
 
 /** How long a connection may take to end before it is cut off. */
 const endTimeoutMs = 1_000
@@ -40,23 +55,30 @@ export class WalStream {
   #failure: unknown
   #stopped = false
   #isStarted = false
+  #isPaused = false
   #socket: Socket | undefined
   readonly #closed = Promise.withResolvers<void>()
 
   constructor(options: WalStreamOptions) {
     this.#options = options
-    this.#assembler = new CommitAssembler(options.schema)
+    this.#assembler = new CommitAssembler()
     this.#confirmation = new Confirmation(options.startLsn)
     this.#service = replicationService({
       connectionString: options.connectionString,
       application_name: 'tidemark sequencer (wal)',
       connectionTimeoutMillis: 10_000,
+      options: `-c wal_sender_timeout=${options.clientSilenceMs ?? defaults.clientSilenceMs}`,
       stream: () => this.#openSocket(),
     })
   }
 
   /** How far this stream has come: everything before is in the ledger or has no events. */
   get lsn(): Lsn {
+    return this.#confirmation.reached
+  }
+
+  /** What was confirmed to the server. */
+  get confirmedLsn(): Lsn {
     return this.#confirmation.lsn
   }
 
@@ -67,7 +89,7 @@ export class WalStream {
    * @throws what ended the stream, unless it was `stop`.
    */
   async run(onStart: () => void): Promise<void> {
-    const { slot, publication, startLsn, statusIntervalMs } = this.#options
+    const { slot, publication, schema, startLsn, statusIntervalMs } = this.#options
     this.#service.on('error', (error: unknown) => this.#fail(error))
     this.#service.on('start', () => {
       this.#isStarted = true
@@ -78,8 +100,9 @@ export class WalStream {
     this.#service.on('heartbeat', (lsn, _at, shouldRespond) => this.#keepalive(lsn, shouldRespond))
     if (this.#stopped) return
     const status = setInterval(() => this.#confirm(), statusIntervalMs)
+    const endWatch = this.#watch()
     try {
-      const plugin = new SafePgoutputPlugin({ protoVersion: 1, publicationNames: [publication] })
+      const plugin = new EventsPlugin(publication, schema)
       // The library does not notice each way in which its connection can end; the socket does.
       await Promise.race([
         this.#service.subscribe(plugin, slot, formatLsn(startLsn)),
@@ -89,6 +112,7 @@ export class WalStream {
       if (!this.#stopped) this.#failure ??= error
     } finally {
       clearInterval(status)
+      endWatch()
       await this.stop()
     }
     if (this.#failure !== undefined) throw this.#failure
@@ -100,12 +124,20 @@ export class WalStream {
     this.#confirm()
   }
 
+  /** Says that it is on disk how far the stream had come, and confirms it. */
+  recorded(lsn: Lsn): void {
+    this.#confirmation.recorded(lsn)
+    this.#confirm()
+  }
+
   /** Stops reading from the server, so that memory stays bounded while the ledger is written. */
   pause(): void {
+    this.#isPaused = true
     this.#internals?.stream.pause()
   }
 
   resume(): void {
+    this.#isPaused = false
     this.#internals?.stream.resume()
   }
 
@@ -125,7 +157,7 @@ export class WalStream {
 
   #openSocket(): Socket {
     const socket = new Socket()
-    socket.setKeepAlive(true)
+    socket.setKeepAlive(true, keepAliveDelayMs)
     socket.once('close', () => this.#closed.resolve())
     this.#socket = socket
     if (this.#stopped) setImmediate(() => socket.destroy())
@@ -150,6 +182,7 @@ export class WalStream {
   }
 
   #receive(commit: WalCommit): void {
+    failpoint('commit-received')
     this.#confirmation.received()
     this.#options.onCommit(commit)
   }
@@ -159,10 +192,28 @@ export class WalStream {
     if (shouldRespond) this.#confirm()
   }
 
-  /** The library adds one to what it is given, so that it is given one less. */
-  #confirm(): void {
+  /**
+   * The library adds one to what it is given, so that it is given one less.
+   *
+   * @param mustAnswer Whether the server is to answer at once.
+   */
+  #confirm(mustAnswer = false): void {
     const exact = formatLsn(this.#confirmation.lsn - 1n)
-    this.#service.acknowledge(exact).catch((error: unknown) => this.#fail(error))
+    this.#service.acknowledge(exact, mustAnswer).catch((error: unknown) => this.#fail(error))
+  }
+
+  /** The server says nothing by itself while nothing is written, unless it has a `wal_sender_timeout`. */
+  #watch(): () => void {
+    const giveUpAfterMs = this.#options.serverSilenceMs ?? defaults.serverSilenceMs
+    return watchSilence(
+      {
+        bytesRead: () => this.#socket?.bytesRead ?? 0,
+        isPaused: () => this.#isPaused,
+        ask: () => this.#confirm(true),
+        giveUp: (error) => this.#fail(error),
+      },
+      { everyMs: giveUpAfterMs / 6, askAfterMs: giveUpAfterMs / 6, giveUpAfterMs },
+    )
   }
 
   #fail(error: unknown): void {

@@ -22,7 +22,7 @@ export interface AppendCondition {
 export function encodeCondition({ query, after }: AppendCondition): [string, string | null] {
   if (
     after !== undefined &&
-    !/^[1-9]\d{0,4}\/\d{1,20}:\d{1,20}:(\d{1,20}(,\d{1,20})*)?$/.test(after)
+    !/^[1-9]\d{0,4}(\.\d{1,20})?\/\d{1,20}:\d{1,20}:(\d{1,20}(,\d{1,20})*)?$/.test(after)
   ) {
     throw optionInvalid('condition.after', 'it is not the token of a query')
   }

@@ -26,6 +26,13 @@ export function appendError(error: unknown, schema: string): unknown {
         details: { reason },
         cause: error,
       })
+    case sqlstate.logMoved:
+      return new TidemarkError(
+        'LOG_MOVED',
+        `the log in schema "${schema}" was restored or copied here and has not been begun: ` +
+          'run `tidemark migrate`, or a worker, and append again',
+        { details: { schema }, cause: error },
+      )
     case sqlstate.insufficientPrivilege:
       return mayNotAppend(error, reason, schema)
     case sqlstate.appendInvalid:

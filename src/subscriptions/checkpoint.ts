@@ -1,12 +1,21 @@
+import { TidemarkError } from '../core/tidemark-error.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
-import type { SubscriptionId } from './subscription-id.ts'
+import { describeSubscription, type SubscriptionId } from './subscription-id.ts'
 
 /** A subscription's row. */
 export interface Checkpoint {
   readonly position: bigint
   readonly state: 'active' | 'failed'
+  /** Which run of which server said so. */
+  readonly serverRun: string
 }
+
+/**
+ * Tells one run of a server from every other one, of this server or another. What was read from one
+ * that ended may never have reached the one that took its place.
+ */
+const serverRun = 'extract(epoch from pg_postmaster_start_time())::text'
 
 /** Reads a checkpoint; undefined when the subscription does not exist. */
 export async function readCheckpoint(
@@ -14,15 +23,41 @@ export async function readCheckpoint(
   names: LogNames,
   id: SubscriptionId,
 ): Promise<Checkpoint | undefined> {
-  const rows = await run<{ position: string; state: 'active' | 'failed' }>(connection, {
-    text: /* sql */ `
-      select position::text, state
+  const rows = await run<{ position: string; state: 'active' | 'failed'; server_run: string }>(
+    connection,
+    {
+      text: /* sql */ `
+      select position::text, state, ${serverRun} as server_run
       from ${names.schema}.subscriptions
       where kind = $1 and name = $2 and version = $3`,
-    values: [id.kind, id.name, id.version],
+      values: [id.kind, id.name, id.version],
+    },
+  )
+  const [row] = rows
+  if (row === undefined) return undefined
+  return { position: BigInt(row.position), state: row.state, serverRun: row.server_run }
+}
+
+/** Notes who delivers from now on, for people who look; not while somebody else has the row locked. */
+export async function noteOwner(
+  connection: Connection,
+  names: LogNames,
+  id: SubscriptionId,
+  owner: string,
+): Promise<void> {
+  await run(connection, {
+    text: /* sql */ `
+      update ${names.schema}.subscriptions as s
+      set owner = $4
+      from (
+        select kind, name, version
+        from ${names.schema}.subscriptions
+        where kind = $1 and name = $2 and version = $3
+        for update skip locked
+      ) as free
+      where s.kind = free.kind and s.name = free.name and s.version = free.version`,
+    values: [id.kind, id.name, id.version, owner],
   })
-  const row = rows[0]
-  return row === undefined ? undefined : { position: BigInt(row.position), state: row.state }
 }
 
 /** Creates a checkpoint unless it exists. */
@@ -42,27 +77,42 @@ export async function createCheckpoint(
   })
 }
 
+/** Where a checkpoint is taken to be, and where it goes. */
+export interface CheckpointMove {
+  readonly after: bigint
+  readonly upto: bigint
+  readonly owner: string
+  /** As it was when the delivery that moves it began. */
+  readonly serverRun: string
+}
+
 /**
  * Moves a checkpoint by compare-and-set, in the transaction that applies what it passes. Done first,
  * it also makes the transaction of a second process that believes it owns the subscription wait, and
  * then find that it moved.
  *
- * @returns false when another process has moved it: roll back.
+ * A position alone does not say enough after a failover: what stands there may be another event than the
+ * one that was read before. So it moves only on the run of the server on which it was read.
+ *
+ * @returns false when another process has moved it, or this is another run of a server: roll back.
  */
 export async function advanceCheckpoint(
   connection: Connection,
   names: LogNames,
   id: SubscriptionId,
-  move: { readonly after: bigint; readonly upto: bigint; readonly owner: string },
+  move: CheckpointMove,
 ): Promise<boolean> {
   const rows = await run<{ moved: boolean }>(connection, {
     name: `tidemark-advance-${names.schema}`,
     text: /* sql */ `
       update ${names.schema}.subscriptions
       set position = $5, owner = $6, state = 'active', error = null, updated_at = clock_timestamp()
-      where kind = $1 and name = $2 and version = $3 and position = $4
+      where kind = $1 and name = $2 and version = $3 and position = $4 and ${serverRun} = $7
       returning true as moved`,
-    values: [id.kind, id.name, id.version, `${move.after}`, `${move.upto}`, move.owner],
+    values: [
+      ...[id.kind, id.name, id.version],
+      ...[`${move.after}`, `${move.upto}`, move.owner, move.serverRun],
+    ],
   })
   return rows.length === 1
 }
@@ -81,4 +131,15 @@ export async function markFailed(
       where kind = $1 and name = $2 and version = $3`,
     values: [id.kind, id.name, id.version, JSON.stringify(error)],
   })
+}
+
+/** Says that a checkpoint is not where whoever delivers left it. */
+export function checkpointRegressed(id: SubscriptionId, position: bigint): TidemarkError {
+  const subscription = describeSubscription(id)
+  return new TidemarkError(
+    'CHECKPOINT_REGRESSED',
+    `${subscription} is not where it was at position ${position} any more: ` +
+      'another process moved it, or another server took over',
+    { details: { subscription, expected: position } },
+  )
 }

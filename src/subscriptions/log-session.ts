@@ -3,32 +3,49 @@ import type { Logger } from '../core/logger.ts'
 import { connect } from '../db/connect.ts'
 import { keepTrying } from '../db/keep-trying.ts'
 import { advisoryLockKey, type LogNames } from '../db/log-names.ts'
+import { cutOnAbort, disconnect } from '../db/session/disconnect.ts'
+import { keepSession } from '../db/session/keep-session.ts'
+import { liftTimeLimits } from '../db/session/time-limits.ts'
 import { pause } from '../db/wait.ts'
 import { LogHead } from './log-head.ts'
+import { joinSessions, type LookAround, lookAround } from './look-around.ts'
 import type { SubscriptionId } from './subscription-id.ts'
+import { Waiters } from './waiters.ts'
 
 export interface LogSessionOptions {
   readonly connectionString: string
   readonly names: LogNames
   readonly logger: Logger
   /**
-   * How often the head is looked up in case a notification was missed, and how often another
-   * process's subscriptions are tried.
+   * How often one of all sessions of the log looks for what no notification told: a missed position, a
+   * subscription or a lead that nobody has any more. Each looks the more rarely the more they are.
    */
   readonly pollIntervalMs: number
 }
 
+/** However many sessions there are, each looks this often. */
+const longestPauseMs = 10_000
+
+/** How long the server may take to answer before the connection is made anew. */
+const silence = { everyMs: 5_000, askAfterMs: 60_000, giveUpAfterMs: 15_000 }
+
+/**
+ * How long a session may ask nothing before the server ends it, so that others take over its
+ * subscriptions: longer than the longest pause, and than a handler usually blocks the event loop.
+ */
+const silentClientMs = 30_000
+
 interface Claim {
   readonly key: string
+  readonly lost: AbortController
   owned: boolean
-  changed: () => void
 }
 
 /**
  * A process's one connection for waiting: it hears of new positions, and it holds the advisory locks
  * that spread subscriptions over processes. The locks only save work; the compare-and-set of the
- * checkpoint is what makes delivery exact. When the connection is lost so are the locks, and both
- * come back with the next one.
+ * checkpoint is what makes delivery exact. When the connection is lost so are the locks and what is known
+ * of the head, and the next one begins anew: it may lead to another server, whose log ends earlier.
  */
 export class LogSession {
   readonly head = new LogHead()
@@ -36,6 +53,8 @@ export class LogSession {
   readonly #claims = new Set<Claim>()
   #client: pg.Client | undefined
   #isHurried = false
+  #lastLook: LookAround | undefined
+  readonly #looks = new Waiters()
   #endPause: () => void = () => {}
 
   constructor(options: LogSessionOptions) {
@@ -55,26 +74,37 @@ export class LogSession {
    */
   async own(id: SubscriptionId, signal: AbortSignal): Promise<Lease | undefined> {
     const key = ownershipLockKey(this.#options.names, id)
-    const claim: Claim = { key, owned: false, changed: () => {} }
+    const lost = new AbortController()
+    const claim: Claim = { key, lost, owned: false }
     this.#claims.add(claim)
     this.#isHurried = true
     this.#endPause()
-    const lease: Lease = { isOwned: () => claim.owned, release: () => this.#release(claim) }
-    while (!claim.owned && !signal.aborted) await this.#changed(claim, signal)
+    const lease: Lease = { lost: lost.signal, release: () => this.#release(claim) }
+    while (!claim.owned && !signal.aborted) await this.#looks.next(signal)
     if (!signal.aborted) return lease
     await lease.release()
     return undefined
   }
 
-  #changed(claim: Claim, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      claim.changed = done
-      signal.addEventListener('abort', done)
-    })
+  /** What tells whether versions of projections came or changed; undefined before the first look. */
+  get versions(): string | undefined {
+    return this.#lastLook?.versions
+  }
+
+  /** Waits until versions of projections came or changed, or until aborted. */
+  async untilVersionsDiffer(from: string | undefined, signal: AbortSignal): Promise<void> {
+    while (this.versions === from && !signal.aborted) await this.untilLooked(signal)
+  }
+
+  /** Waits until a look finds that no process leads the sequencer, or until aborted. */
+  async untilLeaderless(signal: AbortSignal): Promise<void> {
+    do await this.untilLooked(signal)
+    while (this.#lastLook?.isLed !== false && !signal.aborted)
+  }
+
+  /** Waits until this session has looked around once more, or until aborted. */
+  untilLooked(signal: AbortSignal): Promise<void> {
+    return this.#looks.next(signal)
   }
 
   async #release(claim: Claim): Promise<void> {
@@ -87,23 +117,29 @@ export class LogSession {
   async #hold(healthy: () => void, signal: AbortSignal): Promise<void> {
     const { connectionString, names, pollIntervalMs } = this.#options
     const client = await connect({ connectionString, applicationName: 'tidemark session' })
+    keepSession(client, silence)
+    const forget = cutOnAbort(client, signal)
     const lost = new AbortController()
     try {
+      await liftTimeLimits(client, silentClientMs)
       client.on('notification', ({ payload = '' }) => this.#hear(payload))
       client.once('end', () => lost.abort())
       await client.query(`listen ${names.channel}`)
+      await joinSessions(client, names)
       this.#client = client
       healthy()
       const ended = AbortSignal.any([signal, lost.signal])
       while (!ended.aborted) {
-        await this.#tick(client)
-        await this.#nextTick(pollIntervalMs, ended)
+        const look = await this.#look(client)
+        await this.#rest(Math.min(pollIntervalMs * look.sessions, longestPauseMs), ended)
       }
       if (!signal.aborted) throw new Error('the session connection was lost')
     } finally {
       this.#client = undefined
+      this.head.forget()
       this.#loseAll()
-      await client.end().catch(() => {})
+      forget()
+      await disconnect(client)
     }
   }
 
@@ -112,39 +148,37 @@ export class LogSession {
     if (/^\d{1,18}$/.test(payload)) this.head.advance(BigInt(payload))
   }
 
-  async #tick(client: pg.Client): Promise<void> {
+  async #look(client: pg.Client): Promise<LookAround> {
     const wanted = [...this.#claims].filter((claim) => !claim.owned)
-    const { rows } = await client.query<{ position: string; got: boolean[] | null }>({
-      name: 'tidemark-session-tick',
-      text: /* sql */ `
-        select
-          position::text,
-          array(select pg_try_advisory_lock(k) from unnest($1::bigint[]) as k) as got
-        from ${this.#options.names.schema}.sequencer`,
-      values: [wanted.map((claim) => claim.key)],
-    })
-    const row = rows[0]
-    if (row === undefined) return
-    this.head.advance(BigInt(row.position))
+    const keys = wanted.map((claim) => claim.key)
+    const look = await lookAround(client, this.#options.names, keys)
+    this.head.advance(look.position)
     for (const [index, claim] of wanted.entries()) {
-      if (row.got?.[index] !== true) continue
-      claim.owned = true
-      claim.changed()
+      claim.owned = look.got[index] === true
     }
+    this.#lastLook = look
+    this.#looks.wake()
+    return look
   }
 
-  async #nextTick(ms: number, signal: AbortSignal): Promise<void> {
+  /** Jittered, so that sessions which began together do not look together. */
+  async #rest(ms: number, signal: AbortSignal): Promise<void> {
     if (!this.#isHurried) {
       const hurried = new AbortController()
       this.#endPause = () => hurried.abort()
-      await pause(ms, AbortSignal.any([signal, hurried.signal]))
+      await pause(ms * (0.5 + Math.random()), AbortSignal.any([signal, hurried.signal]))
       this.#endPause = () => {}
     }
     this.#isHurried = false
   }
 
+  /** For good: whoever held a lease has to look where its subscription is now. */
   #loseAll(): void {
-    for (const claim of this.#claims) claim.owned = false
+    for (const claim of [...this.#claims].filter(({ owned }) => owned)) {
+      this.#claims.delete(claim)
+      claim.owned = false
+      claim.lost.abort()
+    }
   }
 }
 
@@ -155,6 +189,7 @@ export function ownershipLockKey(names: LogNames, { kind, name, version }: Subsc
 
 /** A subscription owned by this process, for as long as its session lives. */
 export interface Lease {
-  isOwned(): boolean
+  /** Aborted when the session is lost. */
+  readonly lost: AbortSignal
   release(): Promise<void>
 }

@@ -1,5 +1,5 @@
 import { TidemarkError } from '../core/tidemark-error.ts'
-import { parseToken, type Token } from '../core/token.ts'
+import { parseToken, type Token, type TokenParts } from '../core/token.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
 import { sqlstateOf } from '../db/sqlstate.ts'
@@ -40,7 +40,8 @@ const looksBetweenStatus = 12
  *
  * @returns the position of the commit's last event.
  * @throws WAIT_TIMED_OUT when it took longer: the commit itself is safe.
- * @throws TRANSACTION_NOT_COMMITTED when the token's transaction was rolled back.
+ * @throws TRANSACTION_NOT_COMMITTED when the token's transaction was rolled back, or was lost with the
+ *   server that had committed it.
  * @throws SUBSCRIPTION_FAILED when the target stands still.
  * @throws SUBSCRIPTION_UNKNOWN when there was no such target for the whole time.
  * @throws TOKEN_INVALID, OPERATION_CANCELLED
@@ -61,7 +62,7 @@ export async function waitForToken(
     if (position !== undefined) return position
     const isOver = performance.now() >= deadline
     if (row.position === null && (isOver || look % looksBetweenStatus === looksBetweenStatus - 1)) {
-      await requireCommitted(connection, token)
+      await requireCommitted(connection, names, token)
     }
     if (isOver) throw timedOut(token, target, row, timeoutMs)
     if (!(await pause(Math.min(ms, pauseMs.longest), signal))) throw cancelled()
@@ -124,15 +125,46 @@ function reached(row: Row, target: WaitTarget | undefined): bigint | undefined {
   return undefined
 }
 
-async function requireCommitted(connection: Connection, token: Token | string): Promise<void> {
-  const { transactionId } = parseToken(token)
-  const status = await transactionStatus(connection, transactionId)
+async function requireCommitted(
+  connection: Connection,
+  names: LogNames,
+  token: Token | string,
+): Promise<void> {
+  const status = await findStatus(connection, names, parseToken(token))
   if (status === 'committed' || status === 'in progress') return
   throw new TidemarkError(
     'TRANSACTION_NOT_COMMITTED',
     `the transaction of token "${token}" was not committed: ${status}`,
     { details: { token, status } },
   )
+}
+
+/** Finds out what became of a transaction of which the ledger did not tell. */
+async function findStatus(
+  connection: Connection,
+  names: LogNames,
+  { incarnation, transactionId }: TokenParts,
+): Promise<string> {
+  const [bounds] = await run<{ current: number; is_past: boolean }>(connection, {
+    text: /* sql */ `
+      select
+        incarnation::integer as current,
+        (low_incarnation, low_xid) > ($1::smallint, $2::xid8)
+          and not exists (
+            select
+            from ${names.schema}.commits as c
+            where c.incarnation = $1 and c.transaction_id = $2
+          ) as is_past
+      from ${names.schema}.sequencer`,
+    values: [incarnation, transactionId.toString()],
+  })
+  // A server knows its own transactions only, and after a failover or a restore gives their ids again.
+  const status =
+    bounds?.current === incarnation
+      ? await transactionStatus(connection, transactionId)
+      : 'committed'
+  const isUnknown = bounds?.is_past === true || incarnation > (bounds?.current ?? incarnation)
+  return status === 'committed' && isUnknown ? 'it has no events in the log' : status
 }
 
 async function transactionStatus(connection: Connection, transactionId: bigint): Promise<string> {

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { readHeldLocks } from '../db/held-locks.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { transaction } from '../db/transaction.ts'
 import { explainExtent } from '../sequencer/integrity/explain-seal.ts'
@@ -7,6 +8,7 @@ import { type Finding, sortFindings } from '../sequencer/integrity/finding.ts'
 import { defaultGraceMs, giveGrace, takeSnapshot } from '../sequencer/integrity/give-grace.ts'
 import { readSealedExtent } from '../sequencer/integrity/read-seals.ts'
 import { readUncovered, withoutNestedLoops } from '../sequencer/integrity/read-uncovered.ts'
+import { leaderLockKey } from '../sequencer/leader-lock.ts'
 import { auditLedger, type LedgerFigures } from './audit-ledger.ts'
 import { auditSubscriptions } from './audit-subscriptions.ts'
 
@@ -57,10 +59,13 @@ export async function audit(
   return transaction(pool, async (client) => {
     await client.query(beginAudit)
     const ledger = await auditLedger(client, names, maxFindings)
+    // While nobody leads it is no wonder that events wait.
+    const leaderKey = leaderLockKey(names.schema)
+    const waiting = (await readHeldLocks(client, [leaderKey])).has(leaderKey) ? 'error' : 'warning'
     const uncovered = await readUncovered(client, names, seenBy.snapshot, maxFindings)
     const findings = [
       ...ledger.findings,
-      ...uncovered.map((commit) => explainUncovered(commit, 'error')),
+      ...uncovered.map((commit) => explainUncovered(commit, waiting)),
       ...explainExtent(await readSealedExtent(client, names)),
       ...(await auditSubscriptions(client, names, { batchSize, maxFindings })),
     ]

@@ -8,12 +8,12 @@ import {
   type ProjectionVersion,
   type VersionsToCreate,
 } from '../projections/versions.ts'
-import { runSubscription, type SubscriptionContext } from '../subscriptions/run-subscription.ts'
+import { runSubscription } from '../subscriptions/run-subscription.ts'
+import type { SubscriptionContext } from '../subscriptions/subscription-context.ts'
 
 export interface FollowOptions {
   /** Which versions to create: of several definitions of one projection, one alone may be its first. */
   readonly create: Exclude<VersionsToCreate, 'any'>
-  readonly pollIntervalMs: number
 }
 
 /**
@@ -28,18 +28,19 @@ export async function followProjection(
   options: FollowOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { pool, names } = context
-  const { create, pollIntervalMs } = options
+  const { pool, names, session } = context
   const subscriber = projectionSubscriber(projection, {
     caughtUp: () => markReady(pool, names, projection),
   })
   let announced = false
   while (!signal.aborted) {
-    const version = await ensureOrRetry(projection, context, create)
+    const { versions } = session
+    const version = await ensureVersionPatiently(projection, context, options.create, signal)
+    if (signal.aborted) return
     if (version === undefined || version.state === 'retired') {
       if (!announced) announceUnbuilt(projection, context)
       announced = true
-      await pause(pollIntervalMs, signal)
+      await session.untilVersionsDiffer(versions, signal)
       continue
     }
     const end = await runSubscription(subscriber, context, signal)
@@ -47,18 +48,28 @@ export async function followProjection(
   }
 }
 
-async function ensureOrRetry(
+/** Pause after the database could not be asked. */
+const retryMs = 1_000
+
+/** @returns undefined when nobody has built the version, or when it was aborted. */
+async function ensureVersionPatiently(
   projection: AnyProjection,
   context: SubscriptionContext,
   create: VersionsToCreate,
+  signal: AbortSignal,
 ): Promise<ProjectionVersion | undefined> {
-  try {
-    return await ensureVersion(context.pool, context.names, projection, create)
-  } catch (error) {
-    if (!isTransient(error)) throw error
-    context.logger.warn({ projection: projection.name, err: error }, 'cannot look up a projection')
-    return undefined
-  }
+  do {
+    try {
+      return await ensureVersion(context.pool, context.names, projection, create)
+    } catch (error) {
+      if (!isTransient(error)) throw error
+      context.logger.warn(
+        { projection: projection.name, err: error },
+        'cannot look up a projection',
+      )
+    }
+  } while (await pause(retryMs, signal))
+  return undefined
 }
 
 function announceUnbuilt(projection: AnyProjection, context: SubscriptionContext): void {

@@ -2,7 +2,8 @@ import { keepTrying } from '../db/keep-trying.ts'
 import type { Reactor } from '../jobs/reactor.ts'
 import { reactorSubscriber, reactorSubscription } from '../jobs/reactor-subscriber.ts'
 import { createCheckpoint } from '../subscriptions/checkpoint.ts'
-import { runSubscription, type SubscriptionContext } from '../subscriptions/run-subscription.ts'
+import { runSubscription } from '../subscriptions/run-subscription.ts'
+import type { SubscriptionContext } from '../subscriptions/subscription-context.ts'
 
 /** Runs a reactor. A new one begins where its definition says. */
 export async function followReactor(

@@ -3,6 +3,7 @@ import type { LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
 import type { ProjectionState } from '../projections/versions.ts'
 import { listVersions } from '../projections/versions.ts'
+import { leaderLockKey } from '../sequencer/leader-lock.ts'
 import { ownershipLockKey } from '../subscriptions/log-session.ts'
 import type { SubscriptionKind } from '../subscriptions/subscription-id.ts'
 
@@ -13,7 +14,11 @@ export interface LogStatus {
   readonly position: bigint
   /** Committed events that have no position yet, counted up to 10,001. They wait for a worker. */
   readonly unsequenced: number
+  /** Whether a worker leads the sequencer now. */
+  readonly isLed: boolean
   readonly mode: 'wal' | 'poll'
+  /** Mode `poll`: why the leader does not follow the WAL. */
+  readonly pollReason: string | null
   /** The server's `wal_level`: mode `wal` needs `logical`. */
   readonly walLevel: string
   readonly slot: SlotStatus | null
@@ -49,6 +54,7 @@ interface LogRow {
   readonly position: string
   readonly unsequenced: number
   readonly mode: 'wal' | 'poll'
+  readonly poll_reason: string | null
   readonly wal_level: string
   readonly slot_name: string | null
   readonly slot_exists: boolean
@@ -89,6 +95,7 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
           ) as waiting
         ) as unsequenced,
         q.mode,
+        q.poll_reason,
         current_setting('wal_level') as wal_level,
         q.slot_name,
         s.slot_name is not null as slot_exists,
@@ -106,14 +113,17 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
       cross join ${names.schema}.sequencer as q
       order by s.kind, s.name, s.version`,
   })
+  const leaderKey = leaderLockKey(names.schema)
   const keys = subscriptions.map((row) => ownershipLockKey(names, row))
-  const owned = await readHeldLocks(connection, keys)
+  const held = await readHeldLocks(connection, [leaderKey, ...keys])
   const versions = await listVersions(connection, names)
   return {
     schema: names.schema,
     position: BigInt(log.position),
     unsequenced: log.unsequenced,
+    isLed: held.has(leaderKey),
     mode: log.mode,
+    pollReason: log.poll_reason,
     walLevel: log.wal_level,
     slot: toSlot(log),
     subscriptions: subscriptions.map((row) => ({
@@ -128,7 +138,7 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
         row.kind === 'projection'
           ? (versions.find((v) => v.name === row.name && v.version === row.version)?.state ?? null)
           : null,
-      owner: owned.has(ownershipLockKey(names, row)) ? row.owner : null,
+      owner: held.has(ownershipLockKey(names, row)) ? row.owner : null,
     })),
   }
 }

@@ -3,17 +3,20 @@ import { hostname } from 'node:os'
 import type pg from 'pg'
 import { type Logger, silentLogger } from '../core/logger.ts'
 import { connectionFailed, createPool } from '../db/connect.ts'
+import { keepTrying } from '../db/keep-trying.ts'
 import { type LogNames, logNames } from '../db/log-names.ts'
+import { readServerFacts, requireUsableServer } from '../db/preflight.ts'
+import { isConnectionLoss } from '../db/sqlstate.ts'
 import type { Reactor } from '../jobs/reactor.ts'
 import { defaultJobSchema, installJobs, runJobs } from '../jobs/run-jobs.ts'
 import type { AnyTask } from '../jobs/task.ts'
 import type { AnyProjection } from '../projections/projection.ts'
 import { runSealer } from '../sequencer/integrity/run-sealer.ts'
-import type { SequencerMode } from '../sequencer/lead-term.ts'
 import { runSequencer } from '../sequencer/sequencer.ts'
 import { readSequencer } from '../sequencer/sequencer-state.ts'
+import type { SequencerMode } from '../sequencer/term-settings.ts'
 import { LogSession } from '../subscriptions/log-session.ts'
-import type { SubscriptionContext } from '../subscriptions/run-subscription.ts'
+import type { SubscriptionContext } from '../subscriptions/subscription-context.ts'
 import { followProjection } from './follow-projection.ts'
 import { followReactor } from './follow-reactor.ts'
 
@@ -32,7 +35,10 @@ export interface WorkerOptions {
   readonly batchSize?: number
   /** Attempts at a chunk whose handler throws, before the subscription stops as failed. Default 5. */
   readonly maxAttempts?: number
-  /** How often the head is looked up in case a notification was missed. Default 2,000. */
+  /**
+   * How often one of all workers looks for what no notification told: a subscription that nobody
+   * delivers, a sequencer that nobody leads. Default 500; 20 workers ask two questions a second in all.
+   */
   readonly pollIntervalMs?: number
   /** Connections of the pool for subscriptions and jobs. Default 10. */
   readonly maxConnections?: number
@@ -54,7 +60,7 @@ export interface WorkerOptions {
 const defaults = {
   batchSize: 1_000,
   maxAttempts: 5,
-  pollIntervalMs: 2_000,
+  pollIntervalMs: 500,
   maxConnections: 10,
   jobConcurrency: 5,
   sealIntervalMs: 10_000,
@@ -65,7 +71,8 @@ const defaults = {
  * turns events into jobs and runs them. Any number of workers run at once; they share the work.
  *
  * When aborted it finishes the chunks and jobs at hand, closes its connections and returns. It
- * outlives a restart of the server. Killed at any moment, it has lost and repeated nothing.
+ * outlives a restart of the server, and a failover. Killed at any moment, it has lost and repeated
+ * nothing. On a standby it says so, and waits until that is promoted.
  *
  * @throws CONNECTION_FAILED, SCHEMA_NOT_INSTALLED, PROJECTION_DRIFTED, SCHEMA_FOREIGN at the start.
  */
@@ -77,22 +84,49 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
     max: options.maxConnections ?? defaults.maxConnections,
   })
   try {
-    await requireLog(pool, names, options.connectionString)
+    await begin(options, pool, names, signal)
+    if (signal.aborted) return
     await runParts(options, pool, names, signal)
   } finally {
     await pool.end()
   }
 }
 
-async function requireLog(pool: pg.Pool, names: LogNames, connectionString: string): Promise<void> {
+/** Sees to what the parts take for granted. */
+async function begin(
+  options: WorkerOptions,
+  pool: pg.Pool,
+  names: LogNames,
+  signal: AbortSignal,
+): Promise<void> {
+  const { connectionString, reactors = [], tasks = [], logger = silentLogger } = options
   const client = await pool.connect().catch((error: unknown) => {
     throw connectionFailed(connectionString, error)
   })
   try {
-    await readSequencer(client, names.schema)
-  } finally {
-    client.release()
+    await readSequencer(client, names.schema).finally(() => client.release())
+    await untilPrimary(pool, logger, signal)
+    if (signal.aborted || reactors.length + tasks.length === 0) return
+    await installJobs(pool, options.jobSchema ?? defaultJobSchema, logger)
+  } catch (error) {
+    throw isConnectionLoss(error) ? connectionFailed(connectionString, error) : error
   }
+}
+
+/** Waits until the server is no standby: nothing can be done there but wait. */
+async function untilPrimary(pool: pg.Pool, logger: Logger, signal: AbortSignal): Promise<void> {
+  const found = new AbortController()
+  const ended = AbortSignal.any([signal, found.signal])
+  const look = async () => {
+    const client = await pool.connect()
+    try {
+      requireUsableServer(await readServerFacts(client))
+      found.abort()
+    } finally {
+      client.release()
+    }
+  }
+  await keepTrying(look, { task: 'worker', signal: ended, logger, maxDelayMs: 1_000 })
 }
 
 async function runParts(
@@ -103,8 +137,6 @@ async function runParts(
 ): Promise<void> {
   const { projections = [], reactors = [], tasks = [], logger = silentLogger } = options
   const jobSchema = options.jobSchema ?? defaultJobSchema
-  if (reactors.length + tasks.length > 0) await installJobs(pool, jobSchema, logger)
-
   const pollIntervalMs = options.pollIntervalMs ?? defaults.pollIntervalMs
   const { connectionString, schema } = options
   const session = new LogSession({ connectionString, names, logger, pollIntervalMs })
@@ -124,6 +156,7 @@ async function runParts(
       {
         connectionString,
         logger,
+        untilLeaderless: (ended) => session.untilLeaderless(ended),
         ...(schema === undefined ? {} : { schema }),
         ...(options.mode === undefined ? {} : { mode: options.mode }),
       },
@@ -134,13 +167,19 @@ async function runParts(
       ? []
       : [
           runSealer(
-            { pool, names, logger, intervalMs: options.sealIntervalMs ?? defaults.sealIntervalMs },
+            {
+              pool,
+              names,
+              logger,
+              intervalMs: options.sealIntervalMs ?? defaults.sealIntervalMs,
+              head: session.head,
+            },
             ended,
           ),
         ]),
     ...projections.map((projection) => {
       const create = isLowestVersion(projection, projections) ? 'first' : 'none'
-      return followProjection(projection, context, { create, pollIntervalMs }, ended)
+      return followProjection(projection, context, { create }, ended)
     }),
     ...reactors.map((reactor) => followReactor(reactor, context, jobSchema, ended)),
     ...(tasks.length === 0

@@ -15,6 +15,7 @@ test('measures nothing without Emmett, and says in one line how to install it', 
     runs: 1,
     events: 1,
     taggedEvents: 1,
+    largeEvents: 1,
     signal: new AbortController().signal,
     say: (text) => said.push(text),
   })

@@ -50,6 +50,8 @@ test('writes what it measured as JSON and leaves no database behind', async () =
           against: 'raw insert, 1 writer',
           p50Ms: positive,
           p99Ms: positive,
+          peakMemoryMb: null,
+          retainedWalMb: null,
         },
         {
           name: 'projection/fold-1k',
@@ -59,6 +61,8 @@ test('writes what it measured as JSON and leaves no database behind', async () =
           against: 'read without fold',
           p50Ms: null,
           p99Ms: null,
+          peakMemoryMb: null,
+          retainedWalMb: null,
         },
       ],
     })
@@ -92,7 +96,7 @@ test('measures conditions in a small log and in one as large as is asked for', a
     const { results } = JSON.parse(await readFile(file, 'utf8')) as { results: unknown[] }
     const positive = expect.toSatisfy((value) => value > 0)
     const row = { rate: positive, unit: 'events/s', ratio: positive }
-    const times = { p50Ms: positive, p99Ms: positive }
+    const times = { p50Ms: positive, p99Ms: positive, peakMemoryMb: null, retainedWalMb: null }
     expect(results).toEqual(
       [
         ['append/condition', 'without a condition, 20,001 events'],
@@ -117,7 +121,8 @@ test('compares with Emmett where it is installed, and is skipped elsewhere', asy
     const { results } = JSON.parse(await readFile(file, 'utf8')) as { results: unknown[] }
     if (existsSync(peers)) {
       const positive = expect.toSatisfy((value) => value > 0)
-      const rates = { rate: positive, unit: 'events/s', p50Ms: positive, p99Ms: positive }
+      const peaks = { peakMemoryMb: null, retainedWalMb: null }
+      const rates = { rate: positive, unit: 'events/s', p50Ms: positive, p99Ms: positive, ...peaks }
       const against = expect.stringMatching(/^Emmett \d+\.\d+\.\d+, 32 writers$/)
       expect(results).toEqual([
         { name: 'append/emmett', ...rates, ratio: positive, against },
@@ -139,3 +144,14 @@ test('refuses a name that no benchmark has in one line, with exit code 2', async
     /^no benchmark is named "append\/9"; there are: append\/1, .*\n$/,
   )
 })
+
+test('measures the sequencer', async () => {
+  const { stdout } = await bench(
+    ...['sequencer/latency-1k', 'sequencer/decode', '--database-url', database.connectionString],
+    ...['--seconds', '0.3', '--runs', '1', '--events', '2000'],
+  )
+  expect(stdout).toMatch(/sequencer\/latency-1k .* appends\/s/)
+  expect(stdout).toMatch(
+    /sequencer\/decode .* commits\/s .* decoded by pg-logical-replication alone/,
+  )
+}, 60_000)

@@ -13,6 +13,7 @@ test('loads exactly as many events as it is to, each with its tag, in streams wi
       runs: 1,
       events: 1,
       taggedEvents: 1,
+      largeEvents: 1,
       signal: new AbortController().signal,
       say: () => {},
     },

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase, useDatabase } from '../support/database.ts'
 import { until } from '../support/until.ts'
 import { makeProject } from './make-project.ts'
-import { dropSlotsAtEnd, untilStreaming } from './slots.ts'
+import { dropSlotsAtEnd, untilNobodyStreams, untilStreaming } from './slots.ts'
 import { runCli, runShell, startCli } from './spawn-cli.ts'
 import { appendNumbers, foldNumbers, readSums, sumsConfig } from './sums-project.ts'
 
@@ -62,6 +62,7 @@ describe('from an empty database to a version that is dropped', () => {
       code: 0,
       stdout:
         'log "tidemark": position 0, mode wal\n' +
+        'no worker leads: run `tidemark worker`\n' +
         'slot: none yet, the first worker makes it\n' +
         'no subscriptions yet\n',
       stderr: '',
@@ -103,7 +104,8 @@ describe('from an empty database to a version that is dropped', () => {
 
   test('status shows the live version', async () => {
     const { stdout } = await tidemark(['status'])
-    expect(stdout).toContain('log "tidemark": position 300, mode wal\nslot "tidemark_')
+    expect(stdout).toContain('log "tidemark": position 300, mode wal\nno worker leads')
+    expect(stdout).toContain('\nslot "tidemark_')
     expect(stdout).toMatch(/│ projection │ sums +│ +1 │ live +│ +300 │ +0 │ active │/)
   })
 
@@ -185,6 +187,16 @@ describe('from an empty database to a version that is dropped', () => {
     expect(gone.code).toBe(0)
     expect(JSON.parse(gone.stdout)).toEqual({ projection: 'sums', version: 1 })
     expect((await statusOf()).subscriptions).toEqual([])
+  })
+
+  test('drop-slots drops what the worker left, once', async () => {
+    await untilNobodyStreams(database.pool)
+    const dropped = await tidemark(['drop-slots'])
+    expect(dropped).toMatchObject({ code: 0, stderr: '' })
+    expect(dropped.stdout).toMatch(/^dropped slot "tidemark_[0-9a-f_]+"\n$/)
+    const again = await tidemark(['drop-slots', '--json'])
+    expect(JSON.parse(again.stdout)).toEqual({ dropped: [] })
+    expect((await tidemark(['drop-slots'])).stdout).toBe('nothing to do: the log has no slot\n')
   })
 
   test('another schema holds another log', async () => {

@@ -25,6 +25,7 @@ test.for([
   ['LOCK_TIMED_OUT', 4],
   ['SUBSCRIPTION_FAILED', 5],
   ['HANDLER_FAILED', 5],
+  ['LOG_MOVED', 4],
   ['LOG_INCONSISTENT', 1],
 ] as const)('exits with %s as %i', ([code, exitCode]) => {
   expect(exitCodeOfError[code]).toBe(exitCode)

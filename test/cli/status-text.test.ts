@@ -6,7 +6,9 @@ const log: LogStatus = {
   schema: 'tidemark',
   position: 12_345n,
   unsequenced: 0,
+  isLed: true,
   mode: 'wal',
+  pollReason: null,
   walLevel: 'logical',
   slot: { name: 'slot_1', exists: true, isActive: true, retainedBytes: 3_145_728n },
   subscriptions: [],
@@ -43,6 +45,17 @@ test('shows a log that nothing reads', () => {
       'no subscriptions yet',
     ].join('\n'),
   )
+})
+
+test('says that nobody leads', () => {
+  expect(statusText({ ...log, isLed: false })).toContain(
+    '\nno worker leads: run `tidemark worker`\n',
+  )
+})
+
+test('says why it is ordered by polling', () => {
+  const [line] = statusText({ ...log, mode: 'poll', pollReason: 'no slot\nis left' }).split('\n')
+  expect(line).toBe('log "tidemark": position 12,345, mode poll (no slot is left)')
 })
 
 test.for<[string, Partial<LogStatus>, string]>([

@@ -6,8 +6,10 @@ import { connect, createPool, describeTarget } from '../../src/db/connect.ts'
 import { isConnectionLoss } from '../../src/db/sqlstate.ts'
 import { findFreePort } from '../../src/testing/free-port.ts'
 import { createStore } from '../../src/worker/create-store.ts'
+import { startCuttableProxy } from '../support/cuttable-proxy.ts'
 import { useDatabase } from '../support/database.ts'
 import { until } from '../support/until.ts'
+import { startPooler } from '../worker/pooler/start-pooler.ts'
 import { createRole } from './create-role.ts'
 
 const database = useDatabase()
@@ -53,6 +55,36 @@ describe('a connection', () => {
     await until('the pool to drop the connection', () => pool.totalCount === 0)
 
     expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+    await pool.end()
+  })
+})
+
+describe('a statement of a pool', () => {
+  test('whose answer the network swallows fails, and holds nothing locked any more', async () => {
+    await using network = await startCuttableProxy(database.connectionString)
+    const pool = createPool({ connectionString: network.connectionString, answerLimitMs: 600 })
+    const client = await pool.connect()
+    await client.query('begin')
+    await client.query('select pg_advisory_xact_lock(1)')
+    network.cutOpen()
+    const error = await client.query('select 1').catch((reason: unknown) => reason)
+    expect(isConnectionLoss(error)).toBe(true)
+    client.release(true)
+    await pool.query('select pg_advisory_lock(1)')
+    await pool.end()
+  })
+
+  test('may take as long as the server works on it', async () => {
+    const { connectionString } = database
+    const pool = createPool({ connectionString, answerLimitMs: 300 })
+    expect((await pool.query('select 1 as one from pg_sleep(2)')).rows).toEqual([{ one: 1 }])
+    await pool.end()
+  })
+
+  test('may take as long as it likes behind a pooler, which tells nothing of the server', async () => {
+    await using pooler = await startPooler(database.connectionString, 'session')
+    const pool = createPool({ connectionString: pooler.connectionString, answerLimitMs: 300 })
+    expect((await pool.query('select 1 as one from pg_sleep(2)')).rows).toEqual([{ one: 1 }])
     await pool.end()
   })
 })

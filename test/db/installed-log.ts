@@ -1,14 +1,14 @@
 import type pg from 'pg'
 import { expect } from 'vitest'
 import { connect } from '../../src/db/connect.ts'
-import { type MigrateResult, migrateLog } from '../../src/db/migrate-log.ts'
+import { type LogMigration, migrateLog } from '../../src/db/migrate-log.ts'
 import { dumpSchema } from './dump-schema.ts'
 
 /** Runs the migrations of a log as `tidemark migrate` does: on a connection of their own. */
 export async function migrateOnce(
   connectionString: string,
   schema?: string,
-): Promise<MigrateResult> {
+): Promise<LogMigration> {
   const client = await connect({ connectionString })
   try {
     return await migrateLog(client, schema)

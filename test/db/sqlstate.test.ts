@@ -88,6 +88,7 @@ describe('a lost connection', () => {
       'a client that ended',
       new Error('Client has encountered a connection error and is not queryable'),
     ],
+    ['a server that does not answer', new Error('timeout expired')],
     ['a pool without a free connection', new Error('timeout exceeded when trying to connect')],
   ])('is recognised by %s, and may come back', (_, error) => {
     expect(isConnectionLoss(error)).toBe(true)
@@ -114,6 +115,7 @@ describe('a transient error', () => {
     ['a full disk', '53100'],
     ['a cancelled statement', '57014'],
     ['a lock that was not granted', '55P03'],
+    ['a write on a standby', '25006'],
   ])('is %s', (_, code) => {
     expect(isTransient(serverError(code))).toBe(true)
   })

@@ -101,12 +101,7 @@ test('a worker takes the drop of a version that it follows as such, and follows 
       batchSize: 100,
       maxAttempts: 2,
     }
-    const following = followProjection(
-      counts(name, 2),
-      context,
-      { create: 'first', pollIntervalMs: 20 },
-      signal,
-    )
+    const following = followProjection(counts(name, 2), context, { create: 'first' }, signal)
     await Promise.all([session.run(signal), following]).finally(() => pool.end())
   })
   await commit(database.pool, counted(3))

@@ -139,12 +139,7 @@ test('a later version is left alone by a worker until somebody rebuilds it', asy
   const session = new LogSession({ connectionString, names, logger, pollIntervalMs: 100 })
   const context = { pool, names, session, logger, owner: 'test', batchSize: 100, maxAttempts: 1 }
   const worker = inBackground(async (signal) => {
-    const following = followProjection(
-      counts(name, 2),
-      context,
-      { create: 'first', pollIntervalMs: 100 },
-      signal,
-    )
+    const following = followProjection(counts(name, 2), context, { create: 'first' }, signal)
     await Promise.all([session.run(signal), following]).finally(() => pool.end())
   })
   try {

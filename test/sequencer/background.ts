@@ -9,10 +9,13 @@ export interface Background extends AsyncDisposable {
 }
 
 /** Longer than the second after which a silent server is cut off. */
-const stopLimitMs = 8_000
+const defaultStopLimitMs = 8_000
 
 /** Starts something that takes an `AbortSignal`, to be stopped at the end of a block. */
-export function inBackground(run: (signal: AbortSignal) => Promise<unknown>): Background {
+export function inBackground(
+  run: (signal: AbortSignal) => Promise<unknown>,
+  stopLimitMs = defaultStopLimitMs,
+): Background {
   const controller = new AbortController()
   let hasEnded = false
   const ended = run(controller.signal).then(

@@ -170,6 +170,24 @@ test('a leader that was superseded writes nothing', async () => {
   expect(await readLedger(database.pool)).toEqual(before)
 })
 
+test('a leader that another has followed behind its back is refused, and begins a new term', async () => {
+  await using sequencer = startSequencer({
+    connectionString: database.connectionString,
+    mode: 'wal',
+  })
+  await sequencer.untilLeading()
+  await untilSequenced(database.pool, await append(database.pool, 'followed'))
+  const before = await readLedger(database.pool)
+  const generation = await readGeneration()
+  await database.pool.query('select tidemark.take_lead($1)', [generation.toString()])
+
+  await untilSequenced(database.pool, await append(database.pool, 'followed'))
+  expect(sequencer.log.withCode('SEQUENCER_SUPERSEDED')).toMatchObject([{ level: 'warn' }])
+  expect(await readGeneration()).toBe(generation + 2n)
+  expect((await readLedger(database.pool)).slice(0, before.length)).toEqual(before)
+  expect(await findFaults(database.pool)).toEqual([])
+})
+
 test('a commit that no snapshot shows yet is not written, nor one after it', async () => {
   await untilNoSequencer()
   const open = await database.client()

@@ -50,6 +50,23 @@ export async function append(
   return rows[0]?.id as string
 }
 
+/** Inserts events into a stream that has none in one statement, as a bulk load would. Gives the transaction's id. */
+export async function insertEvents(asks: Asks, streamId: string, count: number): Promise<string> {
+  const { rows } = await asks.query(
+    /* sql */ `
+    with inserted as (
+      insert into tidemark.events (stream_id, version, event_id, type, data)
+      select $1, n, gen_random_uuid(), 'loaded', '{}'
+      from generate_series(1, $2::integer) as n
+      returning 1
+    )
+    select pg_current_xact_id()::text as id, count(*)
+    from inserted`,
+    [streamId, count],
+  )
+  return rows[0]?.id as string
+}
+
 /** Gives positions to all that is committed, for tests that need a log and no sequencer. */
 export async function sequenceNow(asks: Asks, schema = 'tidemark'): Promise<bigint> {
   const { rows } = await asks.query(/* sql */ `
@@ -85,6 +102,18 @@ export async function untilSequenced(
     },
     limit,
   )
+}
+
+/** Waits until the log's slot is streamed from. @returns the server's process that does it. */
+export async function untilStreaming(asks: Asks): Promise<number> {
+  return until('the slot to be streamed from', async (saw) => {
+    const { rows } = await asks.query(/* sql */ `
+      select active_pid
+      from pg_replication_slots
+      where database = current_database()`)
+    saw(rows)
+    return (rows[0]?.active_pid as number | null | undefined) ?? undefined
+  })
 }
 
 /** What is wrong with a log all of whose committed events are to be sequenced; empty when nothing. */

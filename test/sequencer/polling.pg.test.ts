@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
-import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
-import type { SequencerMode } from '../../src/sequencer/lead-term.ts'
-import { startEmbeddedPostgres } from '../../src/testing/embedded-postgres.ts'
-import { migrate } from '../../src/worker/migrate.ts'
+import type pg from 'pg'
+import { afterAll, describe, expect, test } from 'vitest'
+import type { SequencerMode } from '../../src/sequencer/term-settings.ts'
 import { useDatabase } from '../support/database.ts'
 import { type Random, seededRandom } from '../support/random.ts'
 import { until } from '../support/until.ts'
 import { append, dropLogSlots, findFaults, readLedger, untilSequenced } from './ledger.ts'
 import { startSequencer } from './start-sequencer.ts'
+import { startServer } from './start-server.ts'
 
 const database = useDatabase()
 
@@ -21,6 +20,11 @@ function start(mode: SequencerMode = 'poll') {
 async function modeOf(pool: pg.Pool): Promise<string> {
   const { rows } = await pool.query('select mode from tidemark.sequencer')
   return rows[0].mode
+}
+
+async function reasonOf(pool: pg.Pool): Promise<string | null> {
+  const { rows } = await pool.query('select poll_reason from tidemark.sequencer')
+  return rows[0].poll_reason
 }
 
 interface Writer {
@@ -176,19 +180,6 @@ test('modes change while events come in: each gets one position, in an order tha
 }, 60_000)
 
 describe('on a server that cannot decode its WAL', () => {
-  async function startServer(settings: Record<string, string>) {
-    const server = await startEmbeddedPostgres({ durable: false, settings })
-    const { connectionString } = server
-    const pool = new pg.Pool({ connectionString })
-    pool.on('error', () => {})
-    onTestFinished(async () => {
-      await pool.end()
-      await server.stop()
-    })
-    await migrate({ connectionString, jobSchema: false })
-    return { server, connectionString, pool }
-  }
-
   test('the log is sequenced by polling, without a person, also after a crash', async () => {
     const { server, connectionString, pool } = await startServer({ wal_level: 'replica' })
     await using sequencer = startSequencer({ connectionString })
@@ -212,6 +203,7 @@ describe('on a server that cannot decode its WAL', () => {
     await sequencer.untilLeading()
     expect(await modeOf(pool)).toBe('poll')
     await untilSequenced(pool, await append(pool, 'polled'))
+    expect(await reasonOf(pool)).toContain('no replication slot or sender is left')
     expect(sequencer.log.lines).toContainEqual(
       expect.objectContaining({ message: expect.stringContaining('no replication slot') }),
     )
@@ -220,6 +212,7 @@ describe('on a server that cannot decode its WAL', () => {
     await using next = startSequencer({ connectionString })
     await next.untilLeading()
     expect(await modeOf(pool)).toBe('wal')
+    expect(await reasonOf(pool)).toBeNull()
     await untilSequenced(pool, await append(pool, 'streamed'))
     expect(await findFaults(pool)).toEqual([])
     await next.stop()

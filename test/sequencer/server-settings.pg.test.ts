@@ -1,23 +1,8 @@
-import pg from 'pg'
-import { expect, onTestFinished, test } from 'vitest'
-import { migrate } from '../../src/worker/migrate.ts'
-import { startChosenPostgres } from '../support/servers/chosen-postgres.ts'
+import { expect, test } from 'vitest'
 import { until } from '../support/until.ts'
 import { append, findFaults, readLedger, untilSequenced } from './ledger.ts'
 import { startSequencer } from './start-sequencer.ts'
-
-async function startServer(settings: Record<string, string>) {
-  const server = await startChosenPostgres({ durable: false, settings })
-  const { connectionString } = server
-  const pool = new pg.Pool({ connectionString })
-  pool.on('error', () => {})
-  onTestFinished(async () => {
-    await pool.end()
-    await server.stop()
-  })
-  const { warnings } = await migrate({ connectionString, jobSchema: false })
-  return { connectionString, pool, warnings }
-}
+import { startServer } from './start-server.ts'
 
 test('a slot that the server invalidated is replaced, and the ledger goes on exactly', async () => {
   const { connectionString, pool } = await startServer({

@@ -151,6 +151,58 @@ test('a slot that is dropped under a running worker, again and again, costs noth
   expect(await listSlots(database)).toHaveLength(1)
 })
 
+test('a slot that somebody else made under the recorded name is not trusted', async () => {
+  const database = await createDatabase()
+  await using first = startSequencer(database)
+  await untilSequenced(database.pool, await append(database.pool, 'before'))
+  const slot = await recordedSlot(database)
+  await first.stop()
+  const before = await readLedger(database.pool)
+
+  await database.pool.query('select pg_drop_replication_slot($1)', [slot])
+  await append(database.pool, 'unseen', 2)
+  await database.pool.query("select pg_create_logical_replication_slot($1, 'pgoutput')", [slot])
+  await using second = startSequencer(database)
+  await untilSequenced(database.pool, await append(database.pool, 'after'))
+
+  expect((await readLedger(database.pool)).slice(0, before.length)).toEqual(before)
+  expect(await findFaults(database.pool)).toEqual([])
+  expect(await readOrder(database.pool)).toEqual(['before/1', 'unseen/1', 'unseen/2', 'after/1'])
+  expect(await recordedSlot(database)).not.toBe(slot)
+  await second.stop()
+})
+
+test('keeps a slot over which other tables were written meanwhile, and what was read of them', async () => {
+  const database = await createDatabase()
+  await using first = startSequencer(database)
+  await untilSequenced(database.pool, await append(database.pool, 'before'))
+  const slot = await recordedSlot(database)
+  await database.pool.query('create table noise (filler text)')
+  const { rows: start } = await database.pool.query('select pg_current_wal_lsn()::text as lsn')
+  await database.pool.query(
+    "insert into noise select repeat('x', 500) from generate_series(1, 5000)",
+  )
+  await until('the slot to be confirmed beyond the start of that', async (saw) => {
+    const { rows } = await database.pool.query(
+      /* sql */ `
+      select s.lsn > $1 and r.confirmed_flush_lsn = s.lsn as is_confirmed
+      from tidemark.sequencer as s
+      join pg_replication_slots as r on r.slot_name = s.slot_name`,
+      [start[0].lsn],
+    )
+    saw(rows)
+    return rows[0]?.is_confirmed === true
+  })
+  await first.stop()
+
+  const unseen = await append(database.pool, 'unseen')
+  await using second = startSequencer(database)
+  await untilSequenced(database.pool, unseen)
+  expect(await recordedSlot(database)).toBe(slot)
+  expect(await findFaults(database.pool)).toEqual([])
+  await second.stop()
+})
+
 test('drops a slot that was made and never recorded', async () => {
   const database = await createDatabase()
   await using first = startSequencer(database)

@@ -1,5 +1,6 @@
-import type { SequencerRole } from '../../src/sequencer/lead-term.ts'
+import { pause } from '../../src/db/wait.ts'
 import { runSequencer, type SequencerOptions } from '../../src/sequencer/sequencer.ts'
+import type { SequencerRole } from '../../src/sequencer/term-settings.ts'
 import { until } from '../support/until.ts'
 import { type Background, inBackground } from './background.ts'
 import { type CapturedLog, captureLog } from './captured-log.ts'
@@ -19,7 +20,7 @@ export function startSequencer(options: SequencerOptions): StartedSequencer {
   const background = inBackground((signal) =>
     runSequencer(
       {
-        leaderPollIntervalMs: 20,
+        untilLeaderless: (ended) => pause(20, ended),
         logger: log,
         ...options,
         onRole: (role) => {

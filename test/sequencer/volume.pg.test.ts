@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseLsn } from '../../src/sequencer/lsn.ts'
 import { useDatabase } from '../support/database.ts'
 import { until } from '../support/until.ts'
-import { append, dropLogSlots, readLedger, untilSequenced } from './ledger.ts'
+import { append, dropLogSlots, insertEvents, readLedger, untilSequenced } from './ledger.ts'
 import { type StartedSequencer, startSequencer } from './start-sequencer.ts'
 
 const database = useDatabase()
@@ -30,23 +30,6 @@ function heapInUse(): number {
   return process.memoryUsage().heapUsed
 }
 
-/** Inserts events in one statement, as many as a bulk load would. */
-async function insertEvents(streamId: string, count: number): Promise<string> {
-  const client = await database.client()
-  await client.query('begin')
-  await client.query(
-    /* sql */ `
-    insert into tidemark.events (stream_id, version, event_id, type, data)
-    select $1, n, gen_random_uuid(), 'loaded', '{}'
-    from generate_series(1, $2::integer) as n`,
-    [streamId, count],
-  )
-  const { rows } = await client.query('select pg_current_xact_id()::text as id')
-  await client.query('commit')
-  await client.end()
-  return rows[0].id
-}
-
 test('a transaction of 200,000 events is one ledger row and costs a counter', async () => {
   const before = heapInUse()
   let most = before
@@ -54,7 +37,7 @@ test('a transaction of 200,000 events is one ledger row and costs a counter', as
     most = Math.max(most, heapInUse())
   }, 250)
   const events = 200_000
-  const id = await insertEvents('bulk-1', events)
+  const id = await insertEvents(database.pool, 'bulk-1', events)
   const row = await untilSequenced(database.pool, id, { timeoutMs: 30_000 })
   clearInterval(watch)
 
@@ -68,15 +51,15 @@ test('a transaction of 200,000 events is one ledger row and costs a counter', as
   expect(next.position).toBe(row.position + 1n)
 })
 
-test('the slot releases WAL while other tables are written and the log is idle', async () => {
+test('the slot releases WAL while other tables are being written and the log is idle', async () => {
   await untilSequenced(database.pool, await append(database.pool, 'idle'))
   await database.pool.query('create table noise (n integer, text text)')
   const { rows } = await database.pool.query('select pg_current_wal_lsn()::text as lsn')
-  for (let i = 0; i < 10; i += 1) {
-    await database.pool.query(
+  const write = () =>
+    database.pool.query(
       "insert into noise select n, repeat('x', 500) from generate_series(1, 2000) as n",
     )
-  }
+  for (let i = 0; i < 10; i += 1) await write()
   const { rows: target } = await database.pool.query('select pg_current_wal_lsn()::text as lsn')
   expect(parseLsn(target[0].lsn) - parseLsn(rows[0].lsn)).toBeGreaterThan(8_000_000n)
 
@@ -88,8 +71,9 @@ test('the slot releases WAL while other tables are written and the log is idle',
       from pg_replication_slots
       where database = current_database()`)
       saw({ slots, target: target[0].lsn })
+      await write()
       return parseLsn(slots[0].confirmed) >= parseLsn(target[0].lsn)
     },
-    { timeoutMs: 20_000 },
+    { timeoutMs: 20_000, intervalMs: 500 },
   )
 })

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { WalCommit } from '../../src/sequencer/commit-assembler.ts'
+import { listSlots, releaseSlot } from '../../src/sequencer/slots.ts'
 import { WalStream, type WalStreamOptions } from '../../src/sequencer/wal-stream.ts'
+import { startCuttableProxy } from '../support/cuttable-proxy.ts'
 import { useDatabase } from '../support/database.ts'
 import { until } from '../support/until.ts'
 import { holdReady } from './hold-ready.ts'
-import { append } from './ledger.ts'
+import { append, insertEvents } from './ledger.ts'
 
 const database = useDatabase()
 let slot: string
@@ -30,6 +32,14 @@ function createStream(options: Partial<WalStreamOptions> = {}): WalStream {
     onCommit: () => {},
     ...options,
   })
+}
+
+async function streamingProcess(): Promise<number | null> {
+  const { rows } = await database.pool.query(
+    'select active_pid from pg_replication_slots where slot_name = $1',
+    [slot],
+  )
+  return rows[0].active_pid
 }
 
 async function untilSlotIsFree(): Promise<void> {
@@ -133,6 +143,73 @@ test('fails when its connection is cut', async () => {
   )
   expect(await failure).toBeInstanceOf(Error)
   await untilSlotIsFree()
+})
+
+test('fails when nothing comes from the server any more, though the connection stays open', async () => {
+  await using network = await startCuttableProxy(database.connectionString)
+  const stream = createStream({ connectionString: network.connectionString, serverSilenceMs: 600 })
+  let started = false
+  const ended = stream
+    .run(() => {
+      started = true
+    })
+    .then(
+      () => 'well',
+      (error: Error) => error.message,
+    )
+  await until('the stream to start', () => started)
+  network.cutOpen()
+  expect(await ended).toBe('the server has not answered for 600 ms')
+  network.heal()
+  await untilSlotIsFree()
+})
+
+test('asks a silent server whether it is there, and waits when it does not read itself', async () => {
+  const stream = createStream({ serverSilenceMs: 200, statusIntervalMs: 60_000 })
+  const run = stream.run(() => {})
+  run.catch(() => {}) // awaited below
+  const began = performance.now()
+  await until('five times the limit to pass', () => performance.now() - began > 1_000)
+  stream.pause()
+  await insertEvents(database.pool, 'unread', 20_000)
+  await until('five times the limit to pass again', () => performance.now() - began > 2_500)
+  await stream.stop()
+  await run
+  await untilSlotIsFree()
+})
+
+test('is ended by another session though it does not read what the server sends', async () => {
+  const stream = createStream()
+  let started = false
+  const failure = stream
+    .run(() => {
+      started = true
+    })
+    .then(
+      () => 'ended without an error',
+      (error: unknown) => error,
+    )
+  await until('the stream to start', () => started)
+  stream.pause()
+  await insertEvents(database.pool, 'much', 200_000)
+  await until('the server to wait until somebody reads', async (saw) => {
+    const { rows } = await database.pool.query(
+      'select wait_event from pg_stat_replication join pg_stat_activity using (pid) where pid = $1',
+      [await streamingProcess()],
+    )
+    saw(rows)
+    return rows[0]?.wait_event === 'WalSenderWriteData'
+  })
+
+  const client = await database.client()
+  const [held] = await listSlots(client, slot)
+  if (held === undefined) throw new Error('the slot is gone')
+  const began = performance.now()
+  await releaseSlot(client, held)
+  expect(await streamingProcess()).toBeNull()
+  expect(performance.now() - began).toBeLessThan(4_000)
+  stream.resume()
+  expect(await failure).toBeInstanceOf(Error)
 })
 
 test('fails, and does not throw into the socket, when its user does', async () => {

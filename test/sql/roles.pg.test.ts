@@ -76,6 +76,7 @@ const calls = {
   ],
   worker: [
     'select tidemark.take_lead(1)',
+    `select tidemark.record_idle(1, '0/1')`,
     'select tidemark.begin_incarnation(1, 1)',
     `select tidemark.sequence_commits(1, 2, '{1}', '{3}', '{1}', '{0/1}', '{2026-01-01}')`,
     `select tidemark.sequence_from_table(1, 'x', pg_current_snapshot(), '0/1')`,
@@ -310,7 +311,10 @@ describe('a function with the rights of the owner', () => {
         '[{"type": "noted", "data": {}, "id": "018f3f7e-7b1c-7c3e-8000-00000000000a", "schemaVersion": 12}]',
         condition,
       ])
-    const after = '{"query": [{"tags": ["none"]}], "after": "1/3:3:"}'
+    const { rows } = await database.pool.query(
+      `select split_part(tidemark.query_token(), '/', 1) || '/3:3:' as token`,
+    )
+    const after = `{"query": [{"tags": ["none"]}], "after": "${rows[0].token}"}`
     expect((await append('set-1', 'absent', after)).rows).toEqual([{ version: '1' }])
     expect((await append('set-1', '1', after)).rows).toEqual([{ version: '2' }])
     for (const expected of ['d', '-1', '2d', '']) {

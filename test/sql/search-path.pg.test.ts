@@ -32,7 +32,11 @@ const everything = [
   'select stream_id, version from tidemark.streams order by stream_id',
   `select * from tidemark.snapshot_is_visible('1:1:')`,
   'select generation from tidemark.take_lead(1)',
+  `select tidemark.record_idle(2, '0/2')`,
   `select * from tidemark.sequence_commits(2, 12, '{}', '{}', '{}', '{}', '{}')`,
+  `select * from tidemark.sequence_from_table(2, null, '1:1000000:', null)`,
+  `select * from tidemark.sequence_window(3, '1:1000001:')`,
+  `select * from tidemark.follow_slot(3, 'x', '0/1', '1:1000002:')`,
 ]
 
 const refused = [

@@ -133,6 +133,41 @@ test('a process that lost a race is not to blame for what its handler then says'
   })
 })
 
+test('a process that stands still amid a chunk holds up nobody for long', async () => {
+  const { pool, connectionString } = database
+  const subscriber = await recordingSubscriber(pool, 'frozen')
+  const { promise: standingStill, resolve: goOn } = Promise.withResolvers<void>()
+  await append(pool, 'frozen', 3)
+  const upto = await sequenceNow(pool)
+  const frozen = startSubscription(
+    {
+      ...subscriber,
+      apply: async (client, events) => {
+        await subscriber.apply(client, events)
+        await standingStill
+      },
+    },
+    { connectionString, forced: true, chunkLimits: { silenceMs: 500 } },
+  )
+  await until('the chunk to stand still', async () => {
+    const { rows } = await pool.query(/* sql */ `
+      select from pg_stat_activity
+      where datname = current_database() and state = 'idle in transaction'`)
+    return rows.length > 0
+  })
+  startSubscription(subscriber, { connectionString, forced: true })
+  await untilAt(pool, 'frozen', upto)
+  goOn()
+  await until('the other to be told', (saw) => {
+    saw(frozen.log.lines)
+    return frozen.log.at('warn').length > 0
+  })
+  const applied = await readApplied(pool, 'frozen')
+  expect(applied.map(({ position }) => position)).toEqual(
+    Array.from({ length: Number(upto) }, (_, i) => BigInt(i + 1)),
+  )
+})
+
 test('connections that are cut amid chunks cost nothing', async () => {
   const name = newName()
   const from = await sequenceNow(database.pool)

@@ -3,12 +3,9 @@ import { createPool } from '../../src/db/connect.ts'
 import { logNames } from '../../src/db/log-names.ts'
 import { createCheckpoint } from '../../src/subscriptions/checkpoint.ts'
 import { LogSession } from '../../src/subscriptions/log-session.ts'
-import {
-  runSubscription,
-  type SubscriptionContext,
-  type SubscriptionEnd,
-} from '../../src/subscriptions/run-subscription.ts'
+import { runSubscription, type SubscriptionEnd } from '../../src/subscriptions/run-subscription.ts'
 import type { Subscriber } from '../../src/subscriptions/subscriber.ts'
+import type { SubscriptionContext } from '../../src/subscriptions/subscription-context.ts'
 import type { SubscriptionId } from '../../src/subscriptions/subscription-id.ts'
 import { type Background, inBackground } from '../sequencer/background.ts'
 import { type CapturedLog, captureLog } from '../sequencer/captured-log.ts'
@@ -41,7 +38,8 @@ export function startSubscription(
   if (forced === true) {
     session.own = async (_id, signal) => {
       await session.head.beyond(0n, signal)
-      return signal.aborted ? undefined : { isOwned: () => true, release: async () => {} }
+      const lease = { lost: new AbortController().signal, release: async () => {} }
+      return signal.aborted ? undefined : lease
     }
   }
   const chunks: bigint[] = []

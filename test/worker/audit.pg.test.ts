@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { leaderLockKey } from '../../src/sequencer/leader-lock.ts'
 import { audit } from '../../src/worker/audit.ts'
 import { inBackground } from '../sequencer/background.ts'
 import { createSealedLog, names, type SealedLog } from '../sequencer/integrity/sealed-log.ts'
@@ -150,7 +151,17 @@ describe('an event without a position', () => {
     await using log = await createSealedLog()
     await append(log.pool, 'late-1', 2)
     const { findings } = await audit(log.pool, names, { graceMs: 20 })
-    expect(findings).toMatchObject([{ kind: 'event-waiting', streamId: 'late-1', version: 1n }])
+    const waiting = { kind: 'event-waiting', streamId: 'late-1', version: 1n }
+    expect(findings).toMatchObject([{ ...waiting, severity: 'warning' }])
+  })
+
+  test('is an error while a worker leads, and leaves it without', async () => {
+    await using log = await createSealedLog()
+    await append(log.pool, 'late-1', 2)
+    const leader = await log.database.client()
+    await leader.query('select pg_advisory_lock($1)', [leaderLockKey(names.schema)])
+    const { findings } = await audit(log.pool, names, { graceMs: 20 })
+    expect(findings).toMatchObject([{ kind: 'event-waiting', severity: 'error' }])
   })
 
   test('is given the time of grace', async () => {

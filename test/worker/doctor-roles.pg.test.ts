@@ -81,6 +81,9 @@ test('a check that may not be made names the table and the role, and the others 
   expect(found).toEqual([
     blind(stranger),
     expect.stringMatching(
+      new RegExp(`^warning cluster: could not be checked: permission denied.* -> ${grant}$`),
+    ),
+    expect.stringMatching(
       new RegExp(`^warning subscriptions: could not be checked: permission denied.* -> ${grant}$`),
     ),
     expect.stringMatching(

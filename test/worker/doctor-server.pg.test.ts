@@ -46,7 +46,7 @@ test('a server without logical WAL, without senders, with all slots in use; then
   const noWorker = 'no worker leads: events get no positions, nothing is projected'
   expect(await troubles(server)).toEqual([
     'warning wal-level: wal_level is replica: the next worker orders events by polling',
-    'error wal-senders: max_wal_senders is 0: no event can be taken from the WAL',
+    'warning wal-senders: max_wal_senders is 0: workers cannot follow the WAL, and poll',
     `error leader: ${noWorker}`,
   ])
   await pool.query("select pg_create_physical_replication_slot('of_somebody')")
@@ -54,7 +54,7 @@ test('a server without logical WAL, without senders, with all slots in use; then
   expect(await troubles(server)).toEqual([
     'warning wal-level: wal_level is replica: positions come from polling',
     'warning replication-slots: 1 of 1 are in use (max_replication_slots): a worker that needs another gets none',
-    'error wal-senders: max_wal_senders is 0: no event can be taken from the WAL',
+    'warning wal-senders: max_wal_senders is 0: workers cannot follow the WAL, and poll',
     `error leader: ${noWorker}`,
   ])
   await writeFile(join(server.dataDirectory, 'standby.signal'), '')

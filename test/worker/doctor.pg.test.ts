@@ -1,6 +1,6 @@
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
-import { createStore, event, projection, runWorker, table, text } from '../../src/index.ts'
+import { createStore, event, migrate, projection, runWorker, table, text } from '../../src/index.ts'
 import { type DoctorOptions, diagnose } from '../../src/worker/doctor/diagnose.ts'
 import type { DoctorFinding } from '../../src/worker/doctor/diagnosis.ts'
 import { untilStreaming } from '../cli/slots.ts'
@@ -22,6 +22,9 @@ async function createDatabase(options?: TestDatabaseOptions): Promise<TestDataba
   })
   return database
 }
+
+/** Of a publication; servers know such lists since version 15. */
+const columns = inject('postgres').version >= 150_000 ? '(incarnation, transaction_id)' : ''
 
 /** What the doctor says of one check, without waiting long for anybody. */
 async function examine(
@@ -87,9 +90,11 @@ test('makes every check of a log that works, and finds none of them wrong', asyn
     'replication-slots',
     'wal-senders',
     'transactions',
+    'locks',
     'log',
     'cluster',
     'privileges',
+    'mode',
     'publication',
     'slot',
     'retained-wal',
@@ -169,6 +174,28 @@ describe('transactions', () => {
   })
 })
 
+test('a worker that waits for a lock is told, with the table and who holds it', async () => {
+  const database = await createDatabase()
+  await database.pool.query('create table held (id integer)')
+  const holder = await database.client()
+  await holder.query("set application_name to 'somebody'; begin; lock table held")
+  const worker = await database.client()
+  await worker.query("set application_name to 'tidemark worker'")
+  const waiting = worker.query('select from held')
+  const found = await until('the wait to be told', async (saw) => {
+    const findings = await examine(database, 'locks')
+    saw(findings)
+    return findings[0]?.severity === 'warning' && findings
+  })
+  await holder.query('rollback')
+  await waiting
+  expect(found).toEqual([
+    saying('warning', 'a lock on public.held, held by process', 'pg_terminate'),
+  ])
+  expect(found[0]?.reason).toContain('application "somebody"')
+  expect(await examine(database, 'locks')).toEqual([saying('ok', 'no worker waits')])
+})
+
 describe('the publication', () => {
   test.for([
     ['drop publication tidemark_log', 'does not exist'],
@@ -188,7 +215,7 @@ describe('the publication', () => {
     expect(await examine(database, 'publication')).toEqual([saying('ok', 'tidemark_log')])
     await database.pool.query(/* sql */ `
       alter publication tidemark_log drop table tidemark.events;
-      alter publication tidemark_log add table tidemark.events (incarnation, transaction_id)`)
+      alter publication tidemark_log add table tidemark.events ${columns}`)
     expect(await examine(database, 'publication')).toEqual([
       saying('warning', 'was changed since the slot was made', 'run a worker'),
     ])
@@ -202,7 +229,7 @@ describe('the slot', () => {
     expect(await examine(database, 'slot')).toEqual([saying('ok', 'none yet')])
     const name = await leadOnce(database)
     expect(await examine(database, 'slot')).toEqual([
-      saying('warning', `"${name}" is not active`, 'dropSlots()'),
+      saying('warning', `"${name}" is not active`, 'drop-slots'),
     ])
     await pool.query("update tidemark.sequencer set slot_name = 'tidemark_gone'")
     expect(await examine(database, 'slot')).toEqual([
@@ -217,7 +244,7 @@ describe('the slot', () => {
     await database.pool.query("select pg_logical_emit_message(true, 'noise', repeat('x', 10000))")
     expect(await examine(database, 'retained-wal')).toEqual([saying('ok', '1073741824 bytes')])
     expect(await examine(database, 'retained-wal', { maxRetainedBytes: 5_000n })).toEqual([
-      saying('warning', `"${name}" keeps `, 'dropSlots()'),
+      saying('warning', `"${name}" keeps `, 'drop-slots'),
     ])
   })
 })
@@ -296,8 +323,15 @@ test('a log that came from another cluster is told, until a worker has run', asy
   expect(await examine(database, 'cluster')).toEqual([saying('ok', 'incarnation 1')])
   await database.pool.query('update tidemark.sequencer set system_identifier = 1')
   expect(await examine(database, 'cluster')).toEqual([
-    saying('warning', 'another cluster', 'run a worker'),
+    saying('warning', 'another cluster', 'or a worker'),
   ])
   await leadOnce(database)
   expect(await examine(database, 'cluster')).toEqual([saying('ok', 'incarnation 2')])
+  // As where the row came in by COPY: another transaction wrote it than it says.
+  await database.pool.query("update tidemark.home set transaction_id = '3'")
+  expect(await examine(database, 'cluster')).toEqual([
+    saying('error', 'takes no appends', 'tidemark migrate'),
+  ])
+  await migrate({ connectionString: database.connectionString, jobSchema: false })
+  expect(await examine(database, 'cluster')).toEqual([saying('ok', 'incarnation 3')])
 })

@@ -1,13 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, inject, test } from 'vitest'
+import { findFaults } from '../faults/oracle/check-database.ts'
 import { useDatabase } from '../support/database.ts'
 import { type Random, seededRandom } from '../support/random.ts'
-import { until } from '../support/until.ts'
-import { findFaults } from './fixtures/oracle.ts'
 import { appendAtRandom } from './fixtures/random-writers.ts'
+import { exitOf, spawnWorker } from './fixtures/spawn-worker.ts'
+import { untilCaughtUp } from './fixtures/until-caught-up.ts'
 
 const database = useDatabase()
 const kills = 20
@@ -36,7 +36,7 @@ test.skipIf(inject('postgres').walLevel !== 'logical')(
     const worker = startWorker()
     // Everything may be caught up before it has begun, and before it listens to signals.
     await untilRunning(worker)
-    await untilCaughtUp()
+    await untilCaughtUp(database.pool, { timeoutMs: 120_000 })
     worker.kill('SIGTERM')
     expect(await exitOf(worker)).toBe(0)
 
@@ -70,21 +70,15 @@ async function runAndKill(random: Random, seen: Map<string, string>): Promise<vo
 }
 
 function startWorker(): ChildProcess {
-  return spawn(process.execPath, [join(import.meta.dirname, 'fixtures/accounts-worker.ts')], {
-    env: { ...process.env, DATABASE_URL: database.connectionString },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const worker = spawnWorker(database.connectionString)
+  worker.stderr?.pipe(process.stderr)
+  return worker
 }
 
 /** Its parts have begun; or it is gone already. */
 async function untilRunning(worker: ChildProcess): Promise<void> {
   if (worker.stdout === null || worker.exitCode !== null) return
   await Promise.race([once(worker.stdout, 'data'), once(worker, 'exit')])
-}
-
-async function exitOf(worker: ChildProcess): Promise<number | null> {
-  if (worker.exitCode === null && worker.signalCode === null) await once(worker, 'exit')
-  return worker.exitCode
 }
 
 async function terminateBackends(): Promise<void> {
@@ -109,27 +103,6 @@ async function changedPositions(seen: ReadonlyMap<string, string>): Promise<stri
   return [...seen]
     .filter(([id, position]) => now.get(id) !== position)
     .map(([id, position]) => `transaction ${id} was at ${position}, now ${now.get(id)}`)
-}
-
-async function untilCaughtUp(): Promise<void> {
-  await until(
-    'everything to be sequenced and applied',
-    async (saw) => {
-      const { rows } = await database.pool.query(/* sql */ `
-        select
-          (select count(*) from tidemark.events) as events,
-          (select position from tidemark.sequencer) as sequenced,
-          (select array_agg(position order by name) from tidemark.subscriptions) as applied`)
-      saw(rows[0])
-      const [row] = rows
-      return (
-        row.events === row.sequenced &&
-        row.applied?.length === 3 &&
-        row.applied.every((position: string) => position === row.events)
-      )
-    },
-    { timeoutMs: 120_000, intervalMs: 50 },
-  )
 }
 
 /** A killed worker leaves its slot for the next one. */

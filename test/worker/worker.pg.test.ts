@@ -1,6 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -19,6 +16,7 @@ import {
 import { reactor } from '../../src/jobs/reactor.ts'
 import { appendToStream } from '../../src/store/append.ts'
 import type { EmbeddedPostgres } from '../../src/testing/embedded-postgres.ts'
+import { findFaults } from '../faults/oracle/check-database.ts'
 import { inBackground } from '../sequencer/background.ts'
 import { captureLog } from '../sequencer/captured-log.ts'
 import { dropLogSlots } from '../sequencer/ledger.ts'
@@ -26,7 +24,8 @@ import { createTestDatabase, useDatabase } from '../support/database.ts'
 import { startChosenPostgres } from '../support/servers/chosen-postgres.ts'
 import { until } from '../support/until.ts'
 import { accounts, Deposited, largeDeposits, lastEntries } from './fixtures/accounts.ts'
-import { findFaults } from './fixtures/oracle.ts'
+import { exitOf, spawnWorker } from './fixtures/spawn-worker.ts'
+import { untilCaughtUp } from './fixtures/until-caught-up.ts'
 
 const database = useDatabase()
 const names = logNames()
@@ -52,45 +51,11 @@ function startWorker(options: Partial<WorkerOptions> = {}) {
   return { ...background, log }
 }
 
-/** Starts the worker program, as a user would. */
-function spawnWorker(connectionString: string): ChildProcess {
-  return spawn(process.execPath, [join(import.meta.dirname, 'fixtures/accounts-worker.ts')], {
-    env: { ...process.env, DATABASE_URL: connectionString },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-}
-
-async function exitOf(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-  return child.exitCode
-}
-
 async function deposit(pool: pg.Pool, count = 1): Promise<void> {
   const events = Array.from({ length: count }, (_, i) =>
     Deposited({ account: `a${i % 5}`, amount: 1 + ((i * 7) % 100) }),
   )
   await appendToStream(pool, names, { streamId: 'account-a', events })
-}
-
-async function untilCaughtUp(pool: pg.Pool, subscriptions = 3): Promise<void> {
-  await until(
-    'everything to be sequenced and applied',
-    async (saw) => {
-      const { rows } = await pool.query(/* sql */ `
-        select
-          (select count(*) from tidemark.events) as events,
-          (select position from tidemark.sequencer) as sequenced,
-          (select array_agg(position order by name) from tidemark.subscriptions) as applied`)
-      saw(rows[0])
-      const { events, sequenced, applied } = rows[0]
-      return (
-        events === sequenced &&
-        applied?.length === subscriptions &&
-        applied.every((position: string) => position === events)
-      )
-    },
-    { timeoutMs: 20_000 },
-  )
 }
 
 async function untilNoSession(pool: pg.Pool): Promise<void> {
@@ -201,6 +166,24 @@ describe('a worker does not start', () => {
     const failure = await startWorker({ connectionString: url.href }).ended.catch((error) => error)
     expect(failure).toMatchObject({ code: 'CONNECTION_FAILED' })
     expect(JSON.stringify(failure) + failure.message).not.toContain('geheim')
+  })
+
+  test('when its connection is lost before it has begun, and says so by the same code', async () => {
+    const client = await database.client()
+    await client.query('begin; lock table tidemark.sequencer in access exclusive mode')
+    const { ended } = startWorker()
+    await until('the worker to wait for the lock, and to be ended', async (saw) => {
+      const { rows } = await database.pool.query(/* sql */ `
+        select wait_event_type, pg_terminate_backend(pid)
+        from pg_stat_activity
+        where application_name = 'tidemark worker'
+          and datname = current_database()
+          and wait_event_type = 'Lock'`)
+      saw(rows)
+      return rows.length > 0
+    })
+    await expect(ended).rejects.toMatchObject({ code: 'CONNECTION_FAILED' })
+    await client.query('rollback')
   })
 
   test('with a projection whose tables are declared otherwise now, and ends its other parts', async () => {
@@ -344,6 +327,7 @@ describe('a restart of the server', () => {
         },
         { timeoutMs: 20_000 },
       )
+      await untilCaughtUp(pool)
       await worker.stop()
       expect(worker.log.at('error').filter((line) => line.code === 'HANDLER_FAILED')).toEqual([])
 

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { MigrateResult } from '../../db/migrate-log.ts'
+import type { MigrateResult } from '../../worker/migrate.ts'
 import { explainServerError } from '../explain-server-error.ts'
 import { oneLine } from '../format.ts'
 import type { GlobalOptions } from '../global-options.ts'
@@ -29,11 +29,17 @@ export function migrateCommand(host: Host): Command {
 }
 
 /** Says what the migrations did, for people. Warnings go elsewhere. */
-export function migrateText({ migrations, objects, grantees }: MigrateResult): string {
+export function migrateText(result: MigrateResult): string {
+  const { migrations, objects, grantees, incarnation } = result
   const done = [
     ...migrations.map((name) => `applied ${name}`),
     ...(objects.length === 0 ? [] : [`installed ${objects.length} functions, triggers and views`]),
     ...grantees.map((grantee) => `changed the privileges of ${grantee}`),
+    ...(incarnation === null
+      ? []
+      : [
+          `began incarnation ${incarnation}: the log came from elsewhere, and takes appends from now on`,
+        ]),
   ]
   return done.length === 0 ? 'nothing to do: the log is up to date' : done.join('\n')
 }

@@ -16,6 +16,8 @@ export interface SealerOptions {
   readonly intervalMs?: number
   /** Events in one run. Default 5,000. */
   readonly maxEvents?: number
+  /** How far the log is known to reach: what is sealed that far needs no look. Default: not known. */
+  readonly head?: { readonly position: bigint }
 }
 
 const defaults = { intervalMs: 10_000, maxEvents: 5_000 }
@@ -30,12 +32,15 @@ const longestRetryMs = 60_000
  */
 export async function runSealer(options: SealerOptions, signal: AbortSignal): Promise<void> {
   const { pool, names, logger } = options
-  const { intervalMs, maxEvents } = { ...defaults, ...options }
+  const { intervalMs, maxEvents, head } = { ...defaults, ...options }
+  let sealed = -1n
   await keepTrying(
     async (healthy) => {
       while (!signal.aborted) {
         const began = performance.now()
-        const run = await sealRun(pool, names, maxEvents)
+        const isSealed = head !== undefined && head.position <= sealed
+        const run = isSealed ? undefined : await sealRun(pool, names, maxEvents)
+        sealed = run?.position ?? sealed
         healthy()
         const tookMs = performance.now() - began
         // Jittered, so that workers which began together do not look together.

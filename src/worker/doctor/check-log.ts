@@ -1,5 +1,6 @@
 import { isTidemarkError } from '../../core/tidemark-error.ts'
 import { quoteIdent } from '../../db/quote-ident.ts'
+import { isAtHome } from '../../sequencer/incarnation.ts'
 import { ask } from '../../sequencer/integrity/ask.ts'
 import { readSequencer, type SequencerState } from '../../sequencer/sequencer-state.ts'
 import { type DoctorFinding, type Examination, failure, fine, warning } from './diagnosis.ts'
@@ -25,16 +26,24 @@ export async function findLog({
   }
 }
 
-/** Checks that the log is where it was: not copied or restored into another cluster. */
-export function checkCluster({ facts }: Examination, state: SequencerState): DoctorFinding {
-  if (facts.systemIdentifier === state.systemIdentifier) {
-    return fine('cluster', `incarnation ${state.incarnation}, of this cluster`)
+/** Checks that the log is where it was: not copied or restored, or into another cluster. */
+export async function checkCluster(
+  { facts, pool, names }: Examination,
+  state: SequencerState,
+): Promise<DoctorFinding> {
+  const remedy =
+    'run `tidemark migrate`, or a worker: it begins an incarnation and continues the order; stop those ' +
+    'of the other cluster'
+  if (!(await ask(pool, (client) => isAtHome(client, names)))) {
+    const reason = 'the log was restored or copied here, and not begun since: it takes no appends'
+    return failure('cluster', reason, remedy)
   }
-  return warning(
-    'cluster',
-    'the log comes from another cluster, as after a restore, and no worker has run since',
-    'run a worker: it begins an incarnation and continues the order; stop those of the other cluster',
-  )
+  if (facts.systemIdentifier !== state.systemIdentifier) {
+    const reason =
+      'the log comes from another cluster, as after an upgrade, and no worker has run since'
+    return warning('cluster', reason, remedy)
+  }
+  return fine('cluster', `incarnation ${state.incarnation}, of this cluster`)
 }
 
 interface PrivilegesRow {

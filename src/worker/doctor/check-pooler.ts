@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { connect } from '../../db/connect.ts'
+import { processIdOf } from '../../db/session/client-internals.ts'
 import { type DoctorFinding, type Examination, fine, warning } from './diagnosis.ts'
 
 const remedy =
@@ -31,8 +32,7 @@ async function judge(first: pg.Client, second: pg.Client): Promise<DoctorFinding
     const reason = 'a pooler stands between that gives sessions away between transactions'
     return warning('pooler', `${reason}: advisory locks and notifications are lost`, remedy)
   }
-  const told = (first as unknown as { readonly processID: number }).processID
-  if (told !== process) {
+  if (processIdOf(first) !== process) {
     return warning('pooler', 'a pooler or proxy stands between client and server', remedy)
   }
   return fine('pooler', 'the connection is direct')

@@ -1,13 +1,6 @@
 import type pg from 'pg'
 import { ask } from '../../sequencer/integrity/ask.ts'
-import {
-  type CheckName,
-  type DoctorFinding,
-  type Examination,
-  failure,
-  fine,
-  warning,
-} from './diagnosis.ts'
+import { type CheckName, type DoctorFinding, type Examination, fine, warning } from './diagnosis.ts'
 
 interface Row {
   readonly keep_mb: number
@@ -53,8 +46,8 @@ function judgeKeepSize(keepMb: number): DoctorFinding {
 /** One that is in use may be ours, so that all being in use is no error by itself. */
 function judgeRoom(check: CheckName, setting: string, used: number, max: number): DoctorFinding {
   if (max === 0) {
-    const reason = `${setting} is 0: no event can be taken from the WAL`
-    return failure(check, reason, `raise ${setting} and restart the server`)
+    const reason = `${setting} is 0: workers cannot follow the WAL, and poll`
+    return warning(check, reason, `raise ${setting} and restart the server`)
   }
   const reason = `${used} of ${max} are in use (${setting})`
   if (used < max) return fine(check, reason)

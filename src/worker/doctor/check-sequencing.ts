@@ -1,14 +1,16 @@
 import { readHeldLocks } from '../../db/held-locks.ts'
-import { advisoryLockKey } from '../../db/log-names.ts'
 import { ask } from '../../sequencer/integrity/ask.ts'
 import { giveGrace, type TakenSnapshot } from '../../sequencer/integrity/give-grace.ts'
 import { hasUncovered } from '../../sequencer/integrity/read-uncovered.ts'
+import { leaderLockKey } from '../../sequencer/leader-lock.ts'
+import { pollsAsSet } from '../../sequencer/poll-term.ts'
+import type { SequencerState } from '../../sequencer/sequencer-state.ts'
 import { readStatus } from '../status.ts'
-import { type DoctorFinding, type Examination, failure, fine } from './diagnosis.ts'
+import { type DoctorFinding, type Examination, failure, fine, warning } from './diagnosis.ts'
 
 /** Checks that some worker leads: its lock is held. */
 export async function checkLeader({ pool, names }: Examination): Promise<DoctorFinding> {
-  const key = advisoryLockKey(names.schema, 'leader').toString()
+  const key = leaderLockKey(names.schema)
   const held = await ask(pool, (client) => readHeldLocks(client, [key]))
   if (held.has(key)) return fine('leader', 'a worker leads')
   return failure(
@@ -16,6 +18,20 @@ export async function checkLeader({ pool, names }: Examination): Promise<DoctorF
     'no worker leads: events get no positions, nothing is projected',
     'run `tidemark worker`; if one runs, its log says why it cannot lead',
   )
+}
+
+/** Says where the order of commits comes from, and why. Of `wal_level` another check warns. */
+export function checkMode(
+  { facts }: Examination,
+  { mode, pollReason, slotName }: SequencerState,
+): DoctorFinding {
+  if (mode === 'wal' && slotName === null) return fine('mode', 'no worker has led yet')
+  if (mode === 'wal') return fine('mode', 'the order of commits comes from the WAL')
+  const reason = `the order of commits comes from polling: ${pollReason ?? 'as a worker chose'}`
+  if (pollReason === pollsAsSet || facts.walLevel !== 'logical') return fine('mode', reason)
+  const remedy =
+    'it is as exact, and some tens of ms later; a worker tries the WAL again each minute'
+  return warning('mode', reason, remedy)
 }
 
 /**

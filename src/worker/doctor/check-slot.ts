@@ -9,7 +9,7 @@ import { type DoctorFinding, type Examination, failure, fine, warning } from './
 
 const replaced = 'run a worker: it makes another and continues the order exactly'
 const released =
-  'run a worker; or, if none is to run for a while, `store.dropSlots()`: the next one goes on exactly'
+  'run a worker; or, if none is to run for a while, `tidemark drop-slots`: the next one goes on exactly'
 
 /** Checks the publication, which says what is sent, as the recorded slot was made with it. */
 export async function checkPublication(

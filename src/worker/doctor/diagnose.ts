@@ -3,10 +3,11 @@ import { logNames } from '../../db/log-names.ts'
 import { readServerFacts } from '../../db/preflight.ts'
 import { defaultGraceMs, takeSnapshot } from '../../sequencer/integrity/give-grace.ts'
 import type { SequencerState } from '../../sequencer/sequencer-state.ts'
+import { checkLocks } from './check-locks.ts'
 import { checkCluster, checkPrivileges, findLog } from './check-log.ts'
 import { checkPooler } from './check-pooler.ts'
 import { checkReplication } from './check-replication.ts'
-import { checkLeader, checkUnsequenced } from './check-sequencing.ts'
+import { checkLeader, checkMode, checkUnsequenced } from './check-sequencing.ts'
 import { checkClock, checkServer, checkWalLevel } from './check-server.ts'
 import { checkPublication, checkSlots } from './check-slot.ts'
 import { checkSubscriptions } from './check-subscriptions.ts'
@@ -96,6 +97,7 @@ async function examine(examination: Examination, limits: Limits): Promise<Doctor
     await checkPooler(examination),
     ...(await checkReplication(examination)),
     ...(await checkTransactions(examination, limits.maxTransactionAgeMs)),
+    ...(await checkLocks(examination)),
     ...('check' in log ? [log] : await examineLog(examination, log, limits)),
   ]
 }
@@ -110,8 +112,11 @@ async function examineLog(
   const reader = names.roles.read
   return [
     fine('log', `the log in schema "${names.schema}" is at position ${state.position}`),
-    checkCluster(examination, state),
+    ...(await attempt('cluster', examination, reader, async () => [
+      await checkCluster(examination, state),
+    ])),
     ...(await checkPrivileges(examination)),
+    checkMode(examination, state),
     ...(state.mode === 'poll'
       ? []
       : [

@@ -1,0 +1,29 @@
+/**
+ * The places at which a process may die, fail or stand still and leave the most behind:
+ *
+ * - `commit-received`: a commit came from the WAL; the ledger does not have it
+ * - `ledger-sent`: the statement that writes the ledger is on its way; its outcome is unknown
+ * - `ledger-written`: the ledger has the commits; the server has not been told
+ * - `slot-created`: a replication slot exists that is recorded nowhere
+ * - `chunk-applied`: a subscription has applied a chunk and not committed it
+ * - `version-switched`: another version of a projection is live, not committed yet
+ */
+export type Failpoint =
+  | 'commit-received'
+  | 'ledger-sent'
+  | 'ledger-written'
+  | 'slot-created'
+  | 'chunk-applied'
+  | 'version-switched'
+
+let reached: ((failpoint: Failpoint) => void) | undefined
+
+/** Marks a place for tests. Does nothing unless a test has asked to be told. */
+export function failpoint(name: Failpoint): void {
+  reached?.(name)
+}
+
+/** Has a test told of each failpoint that this process reaches. Not part of the package's interface. */
+export function onFailpoint(listener: (failpoint: Failpoint) => void): void {
+  reached = listener
+}

@@ -1,0 +1,91 @@
+import type pg from 'pg'
+import { LedgerWriter } from './ledger-writer.ts'
+import { trackLowXid } from './low-xid.ts'
+import { recordIdle } from './record-idle.ts'
+import type { TermSettings } from './term-settings.ts'
+import type { TrustedSlot } from './trusted-slot.ts'
+import { WalStream } from './wal-stream.ts'
+
+export interface WalContext {
+  readonly client: pg.Client
+  readonly settings: TermSettings
+  readonly slot: TrustedSlot
+  /** Called when the server has accepted the slot. */
+  readonly onStart: () => void
+  readonly signal: AbortSignal
+}
+
+/**
+ * Writes the ledger from the stream of a slot, from where the ledger ends until one of the two
+ * connections ends or the term is aborted.
+ *
+ * @throws what ended it, unless it was aborted.
+ */
+export async function walTerm(context: WalContext): Promise<void> {
+  const { client, settings, slot, onStart, signal } = context
+  const term = new AbortController()
+  const ended = AbortSignal.any([signal, term.signal])
+  const writer = new LedgerWriter({
+    client,
+    names: settings.names,
+    generation: slot.state.generation,
+    position: slot.state.position,
+    maxBatch: settings.maxBatch,
+    signal: ended,
+    onDurable: (count, endLsn) => {
+      stream.durable(count, endLsn)
+      if (writer.waiting < settings.maxWaiting / 2) stream.resume()
+    },
+  })
+  const stream = new WalStream({
+    connectionString: settings.connectionString,
+    slot: slot.slotName,
+    publication: settings.names.publication,
+    schema: settings.names.schema,
+    startLsn: slot.startLsn,
+    statusIntervalMs: await statusInterval(client, settings.leaderSilenceMs),
+    clientSilenceMs: settings.leaderSilenceMs,
+    serverSilenceMs: settings.leaderSilenceMs * 6,
+    onCommit: (commit) => {
+      writer.push(commit)
+      if (writer.waiting >= settings.maxWaiting) stream.pause()
+    },
+  })
+  const tracking = trackLowXid(client, stream, writer, ended)
+  const recording = recordIdle(client, settings.names.schema, slot, stream, ended)
+  const stop = () => void stream.stop()
+  client.once('end', stop)
+  ended.addEventListener('abort', stop, { once: true })
+  if (ended.aborted) stop()
+  try {
+    await untilFirstEnds(term, [stream.run(onStart), writer.run(), tracking, recording])
+  } finally {
+    ended.removeEventListener('abort', stop)
+  }
+}
+
+/** Runs the parts of a term; the end of one ends the others, and its error is the term's. */
+async function untilFirstEnds(
+  term: AbortController,
+  parts: readonly Promise<void>[],
+): Promise<void> {
+  const results = await Promise.allSettled(parts.map((part) => part.finally(() => term.abort())))
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+}
+
+/**
+ * The server's sender looks at what is flushed, then prepares to sleep; what is flushed in between
+ * wakes nobody, and is sent only when the sender hears something: once in a thousand commits on 18.4
+ * with both cores busy (test/sequencer/latency). So it hears from us often. A status that moves nothing
+ * costs it next to nothing.
+ */
+const nudgeMs = 100
+
+async function statusInterval(client: pg.ClientBase, silenceMs: number): Promise<number> {
+  const { rows } = await client.query<{ ms: number }>(
+    "select setting::integer as ms from pg_settings where name = 'wal_sender_timeout'",
+  )
+  const timeoutMs = Math.min(rows[0]?.ms || silenceMs, silenceMs)
+  return Math.max(10, Math.min(nudgeMs, Math.floor(timeoutMs / 3)))
+}

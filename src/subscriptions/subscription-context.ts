@@ -1,0 +1,25 @@
+import type pg from 'pg'
+import type { Logger } from '../core/logger.ts'
+import type { LogNames } from '../db/log-names.ts'
+import type { LogSession } from './log-session.ts'
+
+export interface SubscriptionContext {
+  readonly pool: pg.Pool
+  readonly names: LogNames
+  readonly session: LogSession
+  readonly logger: Logger
+  /** This process, for people who look at `status`. */
+  readonly owner: string
+  /** Positions in one chunk. */
+  readonly batchSize: number
+  /** Attempts at a chunk whose handler throws, before the subscription stops as failed. */
+  readonly maxAttempts: number
+  /** How long a chunk waits for a lock, and how long it may ask nothing. Defaults 10,000 and 60,000. */
+  readonly chunkLimits?: { readonly lockTimeoutMs?: number; readonly silenceMs?: number }
+  readonly onChunk?: (position: bigint, events: number) => void
+}
+
+/** What it is delivered with, as long as the server runs on which the checkpoint was read. */
+export interface Delivery extends SubscriptionContext {
+  readonly serverRun: string
+}
