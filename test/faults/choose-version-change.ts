@@ -1,0 +1,28 @@
+import type { Random } from '../support/random.ts'
+
+/** What the database says of a version. */
+export interface VersionState {
+  readonly version: number
+  readonly state: 'building' | 'ready' | 'live' | 'standby' | 'retired'
+}
+
+/** What to do with the versions of a projection. */
+export interface VersionChange {
+  readonly change: 'rebuild' | 'promote' | 'rollback' | 'drop'
+  readonly version: number
+}
+
+/** Chooses what is possible: of two versions one is missing, is being built, stands by or is live. */
+export function chooseVersionChange(
+  versions: readonly VersionState[],
+  random: Random,
+): VersionChange {
+  const other = versions.find(({ state }) => state !== 'live')
+  if (other === undefined) {
+    return { change: 'rebuild', version: versions[0]?.version === 1 ? 2 : 1 }
+  }
+  const { version, state } = other
+  if (state === 'building') return { change: 'rebuild', version }
+  if (state === 'ready') return { change: 'promote', version }
+  return { change: random.pick(['promote', 'rollback', 'drop']), version }
+}

@@ -1,0 +1,53 @@
+// A worker that may hurt itself. Tells on its standard output when it leads, reaches a failpoint or
+// reports an error. Ends with whoever started it.
+import { writeSync } from 'node:fs'
+import { isTidemarkError, runWorker } from '../../../src/index.ts'
+import type { SequencerMode } from '../../../src/sequencer/term-settings.ts'
+import { accountsIn, largeDeposits, lastEntries } from '../../worker/fixtures/accounts.ts'
+import { type FailpointRule, obeyRule } from '../failpoint-rule.ts'
+
+/** Given in the environment, as JSON. */
+export interface WorkerSettings {
+  readonly mode: SequencerMode
+  readonly rule: FailpointRule | null
+}
+
+const { mode, rule } = JSON.parse(process.env.TIDEMARK_FAULTS_WORKER ?? '') as WorkerSettings
+if (rule !== null) obeyRule(rule)
+
+const stop = new AbortController()
+process.once('SIGTERM', () => stop.abort())
+process.stdin.once('end', () => process.exit(1)).resume()
+
+const worker = runWorker(
+  {
+    connectionString: process.env.DATABASE_URL ?? '',
+    projections: [accountsIn(1), accountsIn(2), lastEntries],
+    reactors: [largeDeposits],
+    batchSize: 25,
+    pollIntervalMs: 200,
+    mode,
+    logger: {
+      debug: () => {},
+      warn: () => {},
+      info: (_fields, message) => {
+        if (message.startsWith('leading the sequencer')) tell('leading')
+      },
+      error: (_fields, message) => tell(`error ${message.replaceAll('\n', ' ')}`),
+    },
+  },
+  stop.signal,
+)
+tell('running')
+try {
+  await worker
+} catch (error) {
+  // At the start only, as it says: whoever runs it starts it again.
+  if (!isTidemarkError(error, 'CONNECTION_FAILED')) throw error
+  tell('not started')
+}
+process.stdin.destroy()
+
+function tell(line: string): void {
+  writeSync(1, `${line}\n`)
+}
