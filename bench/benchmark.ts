@@ -15,6 +15,10 @@ export interface Measurement {
   readonly baseRate: number | null
   /** What p50 and p99 are times of. */
   readonly timesOf: string | null
+  /** Most memory that the worker's process had, in MiB. */
+  readonly peakMemoryMb: number | null
+  /** Most WAL that the slot kept the server from releasing, in MiB. */
+  readonly retainedWalMb: number | null
 }
 
 /** How the benchmarks are to be run. */
@@ -28,6 +32,8 @@ export interface BenchSettings {
   readonly events: number
   /** Events in the log that conditions are checked against. */
   readonly taggedEvents: number
+  /** Events of one large transaction. */
+  readonly largeEvents: number
   readonly signal: AbortSignal
   /** Tells people what goes on. */
   readonly say: (text: string) => void
@@ -51,4 +57,6 @@ export const emptyMeasurement: Omit<Measurement, 'name'> = {
   ratioRange: null,
   baseRate: null,
   timesOf: null,
+  peakMemoryMb: null,
+  retainedWalMb: null,
 }

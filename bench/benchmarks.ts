@@ -7,8 +7,13 @@ import type { Benchmark } from './benchmark.ts'
 import { projectionFoldBenchmarks } from './projection-fold.ts'
 import { projectionLatencyBenchmark } from './projection-latency.ts'
 import { projectionReadBenchmark } from './projection-read.ts'
+import { sequencerDecodeBenchmark } from './sequencer-decode.ts'
 import { sequencerLatencyBenchmark } from './sequencer-latency.ts'
+import { sequencerLatency1kBenchmark } from './sequencer-latency-1k.ts'
 import { sequencerRateBenchmark } from './sequencer-rate.ts'
+import { sequencerRecoveryBenchmark } from './sequencer-recovery.ts'
+import { workerIdleBenchmark } from './worker-idle.ts'
+import { workerResourcesBenchmark } from './worker-resources.ts'
 
 /** All of them, in the order in which they run. */
 export const benchmarks: readonly Benchmark[] = [
@@ -18,8 +23,13 @@ export const benchmarks: readonly Benchmark[] = [
   appendConditionBenchmark,
   appendEmmettBenchmark,
   sequencerLatencyBenchmark,
+  sequencerLatency1kBenchmark,
   sequencerRateBenchmark,
+  sequencerDecodeBenchmark,
+  sequencerRecoveryBenchmark,
   projectionLatencyBenchmark,
   projectionReadBenchmark,
   ...projectionFoldBenchmarks,
+  workerIdleBenchmark,
+  workerResourcesBenchmark,
 ]

@@ -16,6 +16,7 @@ interface Options {
   readonly runs: number
   readonly events: number
   readonly taggedEvents: number
+  readonly largeEvents: number
 }
 
 const program = new Command('bench')
@@ -26,6 +27,7 @@ const program = new Command('bench')
   .option('--runs <n>', 'how often', wholeNumber, 5)
   .option('--events <n>', 'events in the log that projections read', wholeNumber, 200_000)
   .option('--tagged-events <n>', 'events in the log of conditions', wholeNumber, 1_000_000)
+  .option('--large-events <n>', 'events of one large transaction', wholeNumber, 5_000_000)
   .parse()
 
 const options = program.opts<Options>()
@@ -53,7 +55,7 @@ try {
 
 async function main(
   chosen: readonly Benchmark[],
-  { json, databaseUrl, seconds, runs, events, taggedEvents }: Options,
+  { json, databaseUrl, ...sizes }: Options,
   signal: AbortSignal,
 ): Promise<void> {
   await using server = await obtainServer(databaseUrl)
@@ -61,11 +63,8 @@ async function main(
   const { serverUrl } = server
   const surroundings = await readSurroundings(serverUrl)
   const measurements = await runAll(chosen, {
+    ...sizes,
     serverUrl,
-    seconds,
-    runs,
-    events,
-    taggedEvents,
     signal,
     say,
   })

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { createStore, type Store } from '../src/index.ts'
 import { AccountCredited, balances, credit } from './accounts.ts'
 import { createBenchDatabase } from './bench-database.ts'
@@ -8,6 +7,7 @@ import {
   emptyMeasurement,
   type Measurement,
 } from './benchmark.ts'
+import { openLoop } from './open-loop.ts'
 import { repeat, summarize, type Trial, toTrial } from './trial.ts'
 import { startWorkerProcess } from './worker-process.ts'
 
@@ -34,13 +34,15 @@ async function latency(settings: BenchSettings): Promise<readonly Measurement[]>
   const { connectionString } = database
   await using _worker = await startWorkerProcess({ connectionString, keys }, signal)
   await using store = await createStore({ connectionString, events: [AccountCredited] })
-  await openLoop(settings, store, Math.max(1, seconds / 4))
+  const call = (count: number) => appendAndSee(store, count, signal)
+  const loop = { perSecond: appendsPerSecond, call }
+  await openLoop(settings, { ...loop, seconds: Math.max(1, seconds / 4) })
   const fromReturn: Trial[] = []
   const fromCall: Trial[] = []
 
   await repeat(settings, names[0], async () => {
     await database.settle()
-    const { rate, sightings } = await openLoop(settings, store, seconds)
+    const { rate, answers: sightings } = await openLoop(settings, { ...loop, seconds })
     fromReturn.push(
       toTrial(
         rate,
@@ -59,29 +61,6 @@ async function latency(settings: BenchSettings): Promise<readonly Measurement[]>
     { ...common, name: names[0], ...summarize(fromReturn), timesOf: 'append returned → visible' },
     { ...common, name: names[1], ...summarize(fromCall), timesOf: 'append called → visible' },
   ]
-}
-
-/** Appends at the steady rate for some seconds, and waits for all of them to be visible. */
-async function openLoop(
-  { signal }: BenchSettings,
-  store: Store,
-  seconds: number,
-): Promise<{ rate: number; sightings: readonly Sighting[] }> {
-  const began = performance.now()
-  const sightings: Promise<Sighting>[] = []
-  const failed = new AbortController()
-  while (sightings.length < seconds * appendsPerSecond && !failed.signal.aborted) {
-    signal.throwIfAborted()
-    const due = ((performance.now() - began) * appendsPerSecond) / 1_000
-    while (sightings.length <= due) {
-      const sighting = appendAndSee(store, sightings.length, signal)
-      sighting.catch(() => failed.abort())
-      sightings.push(sighting)
-    }
-    await sleep(1)
-  }
-  const seen = await Promise.all(sightings)
-  return { rate: (seen.length * 1_000) / (performance.now() - began), sightings: seen }
 }
 
 async function appendAndSee(store: Store, count: number, signal: AbortSignal): Promise<Sighting> {

@@ -9,8 +9,14 @@ export function formatReport(
   at: Date,
 ): string {
   const table = new Table({
-    head: ['name', 'rate', 'ratio (lowest–highest)', 'against', 'p50 ms', 'p99 ms', 'times of'],
-    colAligns: ['left', 'right', 'right', 'left', 'right', 'right', 'left'],
+    head: [
+      ...['name', 'rate', 'ratio (lowest–highest)', 'against', 'p50 ms', 'p99 ms', 'times of'],
+      ...['memory', 'WAL'],
+    ],
+    colAligns: [
+      ...(['left', 'right', 'right', 'left', 'right', 'right', 'left'] as const),
+      ...(['right', 'right'] as const),
+    ],
     style: { head: [], border: [], compact: true },
   })
   for (const measurement of measurements) table.push(toCells(measurement))
@@ -23,7 +29,7 @@ export function formatJson(
   measurements: readonly Measurement[],
 ): string {
   const results = measurements.map(
-    ({ name, rate, unit, ratio, against, p50Ms, p99Ms }: Measurement) => ({
+    ({ name, rate, unit, ratio, against, p50Ms, p99Ms, ...peaks }: Measurement) => ({
       name,
       rate,
       unit,
@@ -31,6 +37,8 @@ export function formatJson(
       against,
       p50Ms,
       p99Ms,
+      peakMemoryMb: peaks.peakMemoryMb,
+      retainedWalMb: peaks.retainedWalMb,
     }),
   )
   return `${JSON.stringify({ machine, versions, results }, null, 2)}\n`
@@ -51,12 +59,14 @@ function toCells(measurement: Measurement): string[] {
   const { name, rate, unit, against, baseRate, p50Ms, p99Ms, timesOf } = measurement
   return [
     name,
-    rate === null ? '' : `${whole(rate)} ${unit ?? ''}`,
+    rate === null ? '' : `${rate < 10 ? rate.toFixed(1) : whole(rate)} ${unit ?? ''}`,
     formatRatio(measurement),
     against === null || baseRate === null ? '' : `${against}: ${whole(baseRate)}/s`,
     p50Ms?.toFixed(2) ?? '',
     p99Ms?.toFixed(2) ?? '',
     timesOf ?? '',
+    megabytes(measurement.peakMemoryMb),
+    megabytes(measurement.retainedWalMb),
   ]
 }
 
@@ -64,6 +74,10 @@ function formatRatio({ ratio, ratioRange }: Measurement): string {
   if (ratio === null) return ''
   const range = ratioRange?.map((value) => value.toFixed(2)).join('–')
   return range === undefined ? ratio.toFixed(2) : `${ratio.toFixed(2)} (${range})`
+}
+
+function megabytes(value: number | null): string {
+  return value === null ? '' : `${whole(value)} MB`
 }
 
 function whole(value: number): string {

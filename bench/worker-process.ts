@@ -9,6 +9,13 @@ export interface WorkerOrder {
   readonly keys: number | null
 }
 
+export interface WorkerProcess extends AsyncDisposable {
+  /** Most memory that it had so far, in bytes. */
+  peakMemory(): Promise<number>
+  /** Ends it as a crash would. */
+  kill(): Promise<void>
+}
+
 const limits = { stopMs: 10_000 }
 
 /**
@@ -18,7 +25,7 @@ const limits = { stopMs: 10_000 }
 export async function startWorkerProcess(
   order: WorkerOrder,
   signal: AbortSignal,
-): Promise<AsyncDisposable> {
+): Promise<WorkerProcess> {
   const child = fork(join(import.meta.dirname, 'worker.ts'))
   try {
     child.send(order)
@@ -27,7 +34,24 @@ export async function startWorkerProcess(
     await stop(child)
     throw error
   }
-  return { [Symbol.asyncDispose]: () => stop(child) }
+  return {
+    peakMemory: () => askPeakMemory(child),
+    kill: () => kill(child),
+    [Symbol.asyncDispose]: () => stop(child),
+  }
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const exited = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exited
+}
+
+async function askPeakMemory(child: ChildProcess): Promise<number> {
+  const answer = once(child, 'message')
+  child.send('memory')
+  const [kibibytes] = await answer
+  return Number(kibibytes) * 1_024
 }
 
 async function untilReady(child: ChildProcess, signal: AbortSignal): Promise<void> {
@@ -48,7 +72,7 @@ async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const exited = once(child, 'exit')
   if (child.connected) child.disconnect()
-  const kill = setTimeout(() => child.kill('SIGKILL'), limits.stopMs)
+  const killing = setTimeout(() => child.kill('SIGKILL'), limits.stopMs)
   await exited
-  clearTimeout(kill)
+  clearTimeout(killing)
 }

@@ -1,7 +1,8 @@
 /**
  * A program that the benchmarks start: a worker in a process of its own. It is told what to run by
- * its first message, says `ready` when it sequences and follows its projection, and stops when the
- * channel to its parent closes, however that ends.
+ * its first message, says `ready` when it sequences and follows its projection, answers every other
+ * message with the most memory that it had so far, in KiB, and stops when the channel to its parent
+ * closes, however that ends.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createStore, runWorker, type Store } from '../src/index.ts'
@@ -22,6 +23,7 @@ async function run({ connectionString, keys }: WorkerOrder): Promise<void> {
   const projections = keys === null ? [] : [balances(keys, 1)]
   const working = runWorker({ connectionString, projections }, stop.signal)
   await Promise.race([untilReady(connectionString, projections.length), working])
+  process.on('message', () => process.send?.(process.resourceUsage().maxRSS))
   if (!stop.signal.aborted) process.send?.('ready')
   await working
 }
