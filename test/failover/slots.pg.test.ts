@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { expect, test } from 'vitest'
 import { append, findFaults, readLedger, readOrder, untilSequenced } from '../sequencer/ledger.ts'
+import { recordedSlot } from '../sequencer/recorded-slot.ts'
 import { type StartedSequencer, startSequencer } from '../sequencer/start-sequencer.ts'
 import { startServer } from '../sequencer/start-server.ts'
 import { chosenVersion, installedVersion } from '../support/servers/chosen-postgres.ts'
@@ -10,11 +11,6 @@ import { openPool, type Pair, startPair } from './start-pair.ts'
 
 // Slots reach a standby by the server itself from version 17 on, and on others by tools such as Patroni.
 const synchronizes = Number(chosenVersion() ?? installedVersion) >= 17
-
-async function recordedSlot(pool: pg.Pool): Promise<string> {
-  const { rows } = await pool.query('select slot_name from tidemark.sequencer')
-  return rows[0].slot_name
-}
 
 async function confirmedLsn(pool: pg.Pool, slot: string): Promise<string | null> {
   const { rows } = await pool.query(
@@ -60,10 +56,13 @@ async function keepSynchronizing(replica: pg.Pool, on: boolean): Promise<void> {
 /** A pair whose primary has a slot that no worker uses now, and some commits in the ledger. */
 async function startSequencedPair({ synchronized = false } = {}): Promise<Pair> {
   const pair = await startPair()
-  await using sequencer = startSequencer({ connectionString: pair.connectionString })
+  await using sequencer = startSequencer({
+    connectionString: pair.connectionString,
+    mode: 'wal',
+  })
   await sequencer.untilLeading()
   await untilSequenced(pair.pool, await append(pair.pool, 'kept', 3))
-  if (synchronized) await synchronizeSlots(pair, await recordedSlot(pair.pool))
+  if (synchronized) await synchronizeSlots(pair, await recordedSlot(pair))
   await sequencer.stop()
   return pair
 }
@@ -86,7 +85,7 @@ async function expectExact(
 
 test('a slot that another made under the recorded name after a failover is not trusted', async () => {
   const { pool, standby, failOver } = await startSequencedPair()
-  const slot = await recordedSlot(pool)
+  const slot = await recordedSlot({ pool })
   await append(pool, 'unseen', 2)
   await untilReplayed(pool, standby)
   const before = await readLedger(pool)
@@ -97,12 +96,12 @@ test('a slot that another made under the recorded name after a failover is not t
   await using sequencer = startSequencer({ connectionString: standby.connectionString })
   await expectExact(promoted, before, sequencer)
   expect(await readOrder(promoted)).toContain('unseen/2')
-  expect(await recordedSlot(promoted)).not.toBe(slot)
+  expect(await recordedSlot({ pool: promoted })).not.toBe(slot)
 })
 
 test('a slot that was copied with the files of its server hides nothing', async () => {
   const { server, connectionString, pool } = await startServer({})
-  await using first = startSequencer({ connectionString })
+  await using first = startSequencer({ connectionString, mode: 'wal' })
   await first.untilLeading()
   await untilSequenced(pool, await append(pool, 'kept', 3))
   // As by a copy of the whole disk, or a backup whose maker did not leave the slots out.
@@ -116,7 +115,7 @@ test('a slot that was copied with the files of its server hides nothing', async 
   await standby.promote()
   const promoted = openPool(standby.connectionString)
   const { rows } = await promoted.query('select slot_name::text as name from pg_replication_slots')
-  expect(rows.map(({ name }) => name)).toContain(await recordedSlot(promoted))
+  expect(rows.map(({ name }) => name)).toContain(await recordedSlot({ pool: promoted }))
 
   await using second = startSequencer({ connectionString: standby.connectionString })
   await expectExact(promoted, before, second)
@@ -128,9 +127,9 @@ test.runIf(synchronizes)(
   async () => {
     const pair = await startSequencedPair({ synchronized: true })
     const { pool, standby, connectionString, failOver } = pair
-    const slot = await recordedSlot(pool)
+    const slot = await recordedSlot({ pool })
     await synchronizeSlots(pair, slot)
-    await using first = startSequencer({ connectionString })
+    await using first = startSequencer({ connectionString, mode: 'wal' })
     await untilSequenced(pool, await append(pool, 'later', 2))
     await first.stop()
     await append(pool, 'unseen', 2)
@@ -140,7 +139,7 @@ test.runIf(synchronizes)(
     const promoted = await failOver()
     await using second = startSequencer({ connectionString: standby.connectionString })
     await expectExact(promoted, before, second)
-    expect(await recordedSlot(promoted)).toBe(slot)
+    expect(await recordedSlot({ pool: promoted })).toBe(slot)
   },
 )
 
@@ -149,7 +148,7 @@ test.runIf(synchronizes)(
   async () => {
     const pair = await startSequencedPair({ synchronized: true })
     const { pool, standby, failOver } = pair
-    const slot = await recordedSlot(pool)
+    const slot = await recordedSlot({ pool })
     await append(pool, 'unseen', 2)
     // As a leader leaves it whose last ledger rows did not reach the standby any more.
     await pool.query('select pg_replication_slot_advance($1, pg_current_wal_lsn())', [slot])
@@ -160,7 +159,7 @@ test.runIf(synchronizes)(
     await using sequencer = startSequencer({ connectionString: standby.connectionString })
     await expectExact(promoted, before, sequencer)
     expect(await readOrder(promoted)).toContain('unseen/2')
-    expect(await recordedSlot(promoted)).not.toBe(slot)
+    expect(await recordedSlot({ pool: promoted })).not.toBe(slot)
   },
   60_000,
 )

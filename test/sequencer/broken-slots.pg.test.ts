@@ -5,28 +5,25 @@ import { expect, onTestFinished, test } from 'vitest'
 import { chosenVersion, installedVersion } from '../support/servers/chosen-postgres.ts'
 import { until } from '../support/until.ts'
 import { append, findFaults, readLedger, untilSequenced } from './ledger.ts'
+import { recordedSlot } from './recorded-slot.ts'
 import { startSequencer } from './start-sequencer.ts'
 import { startServer } from './start-server.ts'
 
 const version = Number(chosenVersion() ?? installedVersion)
 
-type Server = Awaited<ReturnType<typeof startServer>>
-
 /** A log with a slot that no worker uses, and events that only the slot or the table can give. */
 async function startUnattended(settings: Record<string, string> = {}) {
   const server = await startServer(settings)
-  await using sequencer = startSequencer({ connectionString: server.connectionString })
+  await using sequencer = startSequencer({
+    connectionString: server.connectionString,
+    mode: 'wal',
+  })
   await sequencer.untilLeading()
   await untilSequenced(server.pool, await append(server.pool, 'before', 3))
   await sequencer.stop()
   const slot = await recordedSlot(server)
   await append(server.pool, 'unseen', 2)
   return { ...server, slot, before: await readLedger(server.pool) }
-}
-
-async function recordedSlot({ pool }: Pick<Server, 'pool'>): Promise<string> {
-  const { rows } = await pool.query('select slot_name from tidemark.sequencer')
-  return rows[0].slot_name
 }
 
 /** Runs a sequencer, and holds the ledger against what was there before and what is in the table. */

@@ -23,7 +23,7 @@ test('a slot that the server invalidated is replaced, and the ledger goes on exa
       return rows[0]?.wal_status === 'lost'
     })
 
-  await using first = startSequencer({ connectionString })
+  await using first = startSequencer({ connectionString, mode: 'wal' })
   await untilSequenced(pool, await append(pool, 'before', 3))
   await first.untilLeading()
   await first.stop()
@@ -32,7 +32,7 @@ test('a slot that the server invalidated is replaced, and the ledger goes on exa
   await invalidate()
   const unseen = await append(pool, 'unseen', 2)
 
-  await using second = startSequencer({ connectionString })
+  await using second = startSequencer({ connectionString, mode: 'wal' })
   await untilSequenced(pool, unseen)
   await untilSequenced(pool, await append(pool, 'after'))
   expect((await readLedger(pool)).slice(0, before.length)).toEqual(before)

@@ -12,7 +12,8 @@ import {
   readOrder,
   untilSequenced,
 } from './ledger.ts'
-import { startSequencer } from './start-sequencer.ts'
+import { recordedSlot } from './recorded-slot.ts'
+import { type StartedSequencer, startSequencer } from './start-sequencer.ts'
 
 const server = inject('postgres')
 
@@ -40,9 +41,11 @@ async function listSlots(database: TestDatabase): Promise<SlotRow[]> {
   return rows
 }
 
-async function recordedSlot(database: TestDatabase): Promise<string | null> {
-  const { rows } = await database.pool.query('select slot_name from tidemark.sequencer')
-  return rows[0].slot_name
+/** Runs a sequencer that never polls: not even while making a slot takes long. */
+function startOnSlot({
+  connectionString,
+}: Pick<TestDatabase, 'connectionString'>): StartedSequencer {
+  return startSequencer({ connectionString, mode: 'wal' })
 }
 
 /** Drops the slot under a running sequencer, whoever streams from it. */
@@ -68,24 +71,28 @@ async function stealSlot(database: TestDatabase): Promise<void> {
 
 test('keeps its slot from one run to the next', async () => {
   const database = await createDatabase()
-  await using first = startSequencer(database)
+  await using first = startOnSlot(database)
   await first.untilLeading()
   const slot = await recordedSlot(database)
   await first.stop()
   const missed = await append(database.pool, 'missed')
-  await using second = startSequencer(database)
+  await using second = startOnSlot(database)
   await untilSequenced(database.pool, missed)
   await second.stop()
 
   expect(await recordedSlot(database)).toBe(slot)
-  expect(await listSlots(database)).toEqual([{ name: slot, pid: null }])
+  await until('the slot to be free', async (saw) => {
+    const slots = await listSlots(database)
+    saw(slots)
+    return slots.length === 1 && slots[0]?.name === slot && slots[0]?.pid === null
+  })
   expect((await readLedger(database.pool)).at(-1)?.lsn).not.toBeNull()
 })
 
 test('sequences what was appended before the first slot', async () => {
   const database = await createDatabase()
   for (let i = 0; i < 3; i += 1) await append(database.pool, `early-${i}`, i + 1)
-  await using _sequencer = startSequencer(database)
+  await using _sequencer = startOnSlot(database)
   await untilSequenced(database.pool, await append(database.pool, 'late'))
 
   expect(await findFaults(database.pool)).toEqual([])
@@ -96,7 +103,7 @@ test('sequences what was appended before the first slot', async () => {
 
 test('a slot that was dropped while no worker ran costs nothing', async () => {
   const database = await createDatabase()
-  await using first = startSequencer(database)
+  await using first = startOnSlot(database)
   await untilSequenced(database.pool, await append(database.pool, 'before', 3))
   await first.stop()
   const before = await readLedger(database.pool)
@@ -109,7 +116,7 @@ test('a slot that was dropped while no worker ran costs nothing', async () => {
   await append(client, 'open-while-dropped')
   const unseen = await append(database.pool, 'unseen', 2)
   await client.query('commit')
-  await using second = startSequencer(database)
+  await using second = startOnSlot(database)
   await untilSequenced(database.pool, unseen)
   await untilSequenced(database.pool, await append(database.pool, 'after'))
 
@@ -121,7 +128,7 @@ test('a slot that was dropped while no worker ran costs nothing', async () => {
 
 test('a slot that is dropped under a running worker, again and again, costs nothing', async () => {
   const database = await createDatabase()
-  await using sequencer = startSequencer(database)
+  await using sequencer = startOnSlot(database)
   await sequencer.untilLeading()
 
   let appending = true
@@ -153,7 +160,7 @@ test('a slot that is dropped under a running worker, again and again, costs noth
 
 test('a slot that somebody else made under the recorded name is not trusted', async () => {
   const database = await createDatabase()
-  await using first = startSequencer(database)
+  await using first = startOnSlot(database)
   await untilSequenced(database.pool, await append(database.pool, 'before'))
   const slot = await recordedSlot(database)
   await first.stop()
@@ -162,7 +169,7 @@ test('a slot that somebody else made under the recorded name is not trusted', as
   await database.pool.query('select pg_drop_replication_slot($1)', [slot])
   await append(database.pool, 'unseen', 2)
   await database.pool.query("select pg_create_logical_replication_slot($1, 'pgoutput')", [slot])
-  await using second = startSequencer(database)
+  await using second = startOnSlot(database)
   await untilSequenced(database.pool, await append(database.pool, 'after'))
 
   expect((await readLedger(database.pool)).slice(0, before.length)).toEqual(before)
@@ -174,7 +181,7 @@ test('a slot that somebody else made under the recorded name is not trusted', as
 
 test('keeps a slot over which other tables were written meanwhile, and what was read of them', async () => {
   const database = await createDatabase()
-  await using first = startSequencer(database)
+  await using first = startOnSlot(database)
   await untilSequenced(database.pool, await append(database.pool, 'before'))
   const slot = await recordedSlot(database)
   await database.pool.query('create table noise (filler text)')
@@ -196,7 +203,7 @@ test('keeps a slot over which other tables were written meanwhile, and what was 
   await first.stop()
 
   const unseen = await append(database.pool, 'unseen')
-  await using second = startSequencer(database)
+  await using second = startOnSlot(database)
   await untilSequenced(database.pool, unseen)
   expect(await recordedSlot(database)).toBe(slot)
   expect(await findFaults(database.pool)).toEqual([])
@@ -205,11 +212,11 @@ test('keeps a slot over which other tables were written meanwhile, and what was 
 
 test('drops a slot that was made and never recorded', async () => {
   const database = await createDatabase()
-  await using first = startSequencer(database)
+  await using first = startOnSlot(database)
   await untilSequenced(database.pool, await append(database.pool, 'first'))
   await first.stop()
   const recorded = await recordedSlot(database)
-  const orphan = (recorded ?? '').replace(/[0-9a-f]{12}$/, randomBytes(6).toString('hex'))
+  const orphan = recorded.replace(/[0-9a-f]{12}$/, randomBytes(6).toString('hex'))
   await database.pool.query("select pg_create_logical_replication_slot($1, 'pgoutput')", [orphan])
   await database.pool.query("select pg_create_logical_replication_slot($1, 'pgoutput')", [
     `stranger_${database.name}`,
@@ -218,7 +225,7 @@ test('drops a slot that was made and never recorded', async () => {
     await database.pool.query("select pg_drop_replication_slot('stranger_' || current_database())")
   })
 
-  await using second = startSequencer(database)
+  await using second = startOnSlot(database)
   await second.untilLeading()
   expect((await listSlots(database)).map(({ name }) => name)).toEqual(
     [`stranger_${database.name}`, recorded].sort(),
@@ -227,7 +234,7 @@ test('drops a slot that was made and never recorded', async () => {
 
 test('a copy of the database does not trust the slot of the original', async () => {
   const original = await createDatabase()
-  await using first = startSequencer(original)
+  await using first = startOnSlot(original)
   await untilSequenced(original.pool, await append(original.pool, 'shared', 2))
   await first.stop()
   const slot = await recordedSlot(original)
@@ -248,7 +255,7 @@ test('a copy of the database does not trust the slot of the original', async () 
   await queryOnce(server.connectionString, `create database ${name} template ${original.name}`)
   onTestFinished(() => dropDatabase(server.connectionString, name))
 
-  await using copy = startSequencer({ connectionString })
+  await using copy = startOnSlot({ connectionString })
   await copy.untilLeading()
   const ask = {
     query: (text: string) => queryOnce(connectionString, text).then((rows) => ({ rows })),
@@ -261,7 +268,7 @@ test('a copy of the database does not trust the slot of the original', async () 
     from tidemark.sequencer as s
     join pg_replication_slots as r on r.slot_name = s.slot_name`,
   )
-  expect(row).toEqual({ slot_name: expect.not.stringMatching(slot ?? ''), own: true })
+  expect(row).toEqual({ slot_name: expect.not.stringMatching(slot), own: true })
   expect(await findFaults(ask)).toEqual([])
 
   const slots = await queryOnce(
@@ -275,7 +282,7 @@ test('a copy of the database does not trust the slot of the original', async () 
 
 test('a renamed database leaves no slot behind that nobody reads', async () => {
   const database = await createTestDatabase()
-  await using first = startSequencer(database)
+  await using first = startOnSlot(database)
   await untilSequenced(database.pool, await append(database.pool, 'first'))
   await first.stop()
   await database.pool.end()
@@ -292,7 +299,7 @@ test('a renamed database leaves no slot behind that nobody reads', async () => {
       return false
     }
   })
-  await using second = startSequencer({ connectionString })
+  await using second = startOnSlot({ connectionString })
   await second.untilLeading()
   const slots = await queryOnce(
     server.connectionString,
@@ -305,14 +312,14 @@ test('a renamed database leaves no slot behind that nobody reads', async () => {
 
 test('a log that moved to another cluster begins an incarnation and keeps its positions', async () => {
   const database = await createDatabase()
-  await using first = startSequencer(database)
+  await using first = startOnSlot(database)
   await untilSequenced(database.pool, await append(database.pool, 'old', 3))
   await first.stop()
   const before = await readLedger(database.pool)
   await append(database.pool, 'old')
   await database.pool.query('update tidemark.sequencer set system_identifier = 1')
 
-  await using second = startSequencer(database)
+  await using second = startOnSlot(database)
   await second.untilLeading()
   await untilSequenced(database.pool, await append(database.pool, 'old'))
   const ledger = await readLedger(database.pool)

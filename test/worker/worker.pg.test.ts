@@ -97,10 +97,13 @@ describe('a worker that is told to stop', () => {
       await worker.stop()
     }
     await untilNoSession(database.pool)
-    const { rows } = await database.pool.query(
-      'select active from pg_replication_slots where database = current_database()',
-    )
-    expect(rows).toEqual([{ active: false }])
+    await until('the one slot to be free', async (saw) => {
+      const { rows } = await database.pool.query(
+        'select active from pg_replication_slots where database = current_database()',
+      )
+      saw(rows)
+      return rows.length === 1 && !rows[0].active
+    })
     await until('timers and sockets to be as before', (saw) => {
       saw(process.getActiveResourcesInfo())
       return process.getActiveResourcesInfo().length <= before
