@@ -52,6 +52,9 @@ export {
   timestamptz,
   uuid,
 } from './projections/column.ts'
+export type { QueryDiff } from './projections/diff/compare-by-query.ts'
+export type { RowDiff, TableDiff } from './projections/diff/compare-tables.ts'
+export type { DiffOptions, DiffResult } from './projections/diff/diff-versions.ts'
 export {
   type AnyProjection,
   type Fold,

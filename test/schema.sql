@@ -549,6 +549,10 @@ create function tidemark.hash_events(
   returns TABLE("position" bigint, insert_id bigint, hash bytea)
   language sql stable parallel unsafe set search_path=pg_catalog, pg_temp;
 
+create function tidemark.hold_ledger()
+  returns bigint
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
+
 create function tidemark.lock_appends(
   stream_ids text[],
   keys text[],
@@ -1065,6 +1069,11 @@ after_insert_id: insert_id of the event at position after, so that a commit whic
                  need not be counted from its start; null when not known
 returns:         position, insert_id and hash of each event, in no order. An event that the ledger
                  does not promise has a position like another''s; one that is missing leaves none';
+comment on function tidemark.hold_ledger() is 'Keeps the ledger as it is until the end of the transaction: appends go on, their events get positions
+afterwards. For a moment in which every subscription can reach one position; use a lock_timeout.
+
+returns: the last position
+locks:   the sequencer''s row, shared, against whoever sequences';
 comment on table tidemark.home is 'One row: which transaction wrote it. Where another one did, the log was restored or copied there.';
 comment on column tidemark.home.singleton is 'Always true: there is one row.';
 comment on column tidemark.home.table_id is 'OID of this table in the database in which the row was written.';
@@ -1412,6 +1421,8 @@ revoke execute on function tidemark.explain_polling(text) from public;
 grant execute on function tidemark.follow_slot(bigint,text,pg_lsn,pg_snapshot,text,text) to tidemark_worker;
 revoke execute on function tidemark.follow_slot(bigint,text,pg_lsn,pg_snapshot,text,text) from public;
 revoke execute on function tidemark.guard_events() from public;
+grant execute on function tidemark.hold_ledger() to tidemark_worker;
+revoke execute on function tidemark.hold_ledger() from public;
 grant execute on function tidemark.record_idle(bigint,pg_lsn) to tidemark_worker;
 revoke execute on function tidemark.record_idle(bigint,pg_lsn) from public;
 grant execute on function tidemark.save_snapshot(text,text,text,bigint,uuid,text) to tidemark_append;

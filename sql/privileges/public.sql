@@ -11,6 +11,7 @@ revoke execute
     tidemark.save_snapshot,
     tidemark.take_lead,
     tidemark.record_idle,
+    tidemark.hold_ledger,
     tidemark.begin_incarnation,
     tidemark.sequence_commits,
     tidemark.sequence_from_table,

@@ -32,6 +32,7 @@ grant execute
   on function
     tidemark.take_lead,
     tidemark.record_idle,
+    tidemark.hold_ledger,
     tidemark.begin_incarnation,
     tidemark.sequence_commits,
     tidemark.sequence_from_table,

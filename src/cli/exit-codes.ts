@@ -17,6 +17,8 @@ export const exitCodes = {
   damaged: 6,
   /** `doctor` found something that keeps the log from working. */
   unhealthy: 7,
+  /** `diff` found rows that differ. */
+  different: 8,
   /** Stopped by the user. */
   cancelled: 130,
   /** Stopped by SIGTERM before the end. */
@@ -84,6 +86,7 @@ export const exitCodeOfError: Readonly<Record<ErrorCode, number>> = {
   PROJECTION_BEHIND: exitCodes.refused,
   PROJECTION_DRIFTED: exitCodes.refused,
   PROJECTION_VIEW_IN_USE: exitCodes.refused,
+  PROJECTION_DIFFERS: exitCodes.different,
   LOCK_TIMED_OUT: exitCodes.refused,
 
   CONFIG_NOT_FOUND: exitCodes.usage,

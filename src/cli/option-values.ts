@@ -21,3 +21,9 @@ export function eventCount(text: string): bigint {
   if (/^\d{1,18}$/.test(text)) return BigInt(text)
   throw new InvalidArgumentError('it must be a whole number from 0.')
 }
+
+/** Reads a number of rows to show. */
+export function rowCount(text: string): number {
+  if (/^\d{1,4}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('it must be a whole number from 0 to 9999.')
+}

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { auditCommand } from './commands/audit.ts'
 import { checkpointCommand } from './commands/checkpoint.ts'
+import { diffCommand } from './commands/diff.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { dropCommand } from './commands/drop.ts'
 import { dropSlotsCommand } from './commands/drop-slots.ts'
@@ -25,6 +26,7 @@ const commands = [
   statusCommand,
   doctorCommand,
   rebuildCommand,
+  diffCommand,
   promoteCommand,
   rollbackCommand,
   dropCommand,
@@ -45,6 +47,7 @@ Exit codes:
   5    a handler failed
   6    verify or audit found damage
   7    doctor found an error
+  8    diff found rows that differ
   130  stopped by SIGINT (Ctrl-C); 143 by SIGTERM`
 
 /** Puts the commands together. Errors of usage are thrown, not printed. */

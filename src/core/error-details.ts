@@ -99,6 +99,11 @@ export interface ErrorDetails {
     readonly reason: string
   }
   PROJECTION_VIEW_IN_USE: { readonly view: string; readonly dependents: string }
+  PROJECTION_DIFFERS: {
+    readonly projection: string
+    readonly from: number
+    readonly to: number
+  }
   LOCK_TIMED_OUT: { readonly resource: string; readonly timeoutMs: number }
 
   CONFIG_NOT_FOUND: { readonly path: string }

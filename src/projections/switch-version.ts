@@ -260,7 +260,8 @@ export function unknownVersion(name: string, version: number): TidemarkError {
   )
 }
 
-function stateInvalid(version: ProjectionVersion, text: string): TidemarkError {
+/** Says that the state of a version does not allow it. */
+export function stateInvalid(version: ProjectionVersion, text: string): TidemarkError {
   const details = { projection: version.name, version: version.version, state: version.state }
   return new TidemarkError(
     'PROJECTION_STATE_INVALID',
@@ -269,7 +270,8 @@ function stateInvalid(version: ProjectionVersion, text: string): TidemarkError {
   )
 }
 
-function noneInState(
+/** Says that no version is in the state that was asked for. */
+export function noneInState(
   name: string,
   versions: readonly ProjectionVersion[],
   wanted: ProjectionState,

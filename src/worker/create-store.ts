@@ -7,6 +7,11 @@ import { connectionFailed, createPool } from '../db/connect.ts'
 import { logNames } from '../db/log-names.ts'
 import type { Reactor } from '../jobs/reactor.ts'
 import { reactorSubscription } from '../jobs/reactor-subscriber.ts'
+import {
+  type DiffOptions,
+  type DiffResult,
+  diffVersions,
+} from '../projections/diff/diff-versions.ts'
 import type { AnyProjection } from '../projections/projection.ts'
 import { type ProjectionQuery, queryProjection } from '../projections/query.ts'
 import { type RebuildOptions, type RebuildResult, rebuild } from '../projections/rebuild.ts'
@@ -95,6 +100,8 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
 
   /** Builds the version that a definition describes beside the live one. See `rebuild`. */
   rebuild(projection: AnyProjection, options?: RebuildOptions): Promise<RebuildResult>
+  /** Compares two versions row by row, at one position. See `diffVersions`. */
+  diff(projection: string, options?: DiffOptions): Promise<DiffResult>
   /** Shows a version that is ready. See `promote`. */
   promote(projection: string, options?: PromoteOptions): Promise<SwitchResult>
   /** Shows the version before again. See `rollback`. */
@@ -173,6 +180,7 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
       waitForToken(pool, names, token, target && toTarget(target, 'live'), wait),
     rebuild: (projection, build) =>
       rebuild({ pool, connectionString, names, logger }, projection, build),
+    diff: (projection, comparison) => diffVersions(pool, names, projection, comparison),
     promote: (projection, promotion) => promote(pool, names, projection, promotion),
     rollback: (projection, change) => rollback(pool, names, projection, change),
     drop: (projection, version, removal) => dropVersion(pool, names, projection, version, removal),

@@ -77,6 +77,7 @@ const calls = {
   worker: [
     'select tidemark.take_lead(1)',
     `select tidemark.record_idle(1, '0/1')`,
+    'select tidemark.hold_ledger()',
     'select tidemark.begin_incarnation(1, 1)',
     `select tidemark.sequence_commits(1, 2, '{1}', '{3}', '{1}', '{0/1}', '{2026-01-01}')`,
     `select tidemark.sequence_from_table(1, 'x', pg_current_snapshot(), '0/1')`,

@@ -33,6 +33,7 @@ const everything = [
   `select * from tidemark.snapshot_is_visible('1:1:')`,
   'select generation from tidemark.take_lead(1)',
   `select tidemark.record_idle(2, '0/2')`,
+  'select tidemark.hold_ledger()',
   `select * from tidemark.sequence_commits(2, 12, '{}', '{}', '{}', '{}', '{}')`,
   `select * from tidemark.sequence_from_table(2, null, '1:1000000:', null)`,
   `select * from tidemark.sequence_window(3, '1:1000001:')`,
