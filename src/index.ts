@@ -40,6 +40,7 @@ export type { Token } from './core/token.ts'
 export type { Connection, KyselyLike, Queryable } from './db/queryable.ts'
 export { type Reactor, type ReactorOptions, reactor } from './jobs/reactor.ts'
 export { type AnyTask, type Job, type JobOptions, type Task, task } from './jobs/task.ts'
+export type { BatchEvent, BatchEvents } from './projections/batch-events.ts'
 export {
   bigint,
   boolean,
@@ -57,11 +58,14 @@ export type { RowDiff, TableDiff } from './projections/diff/compare-tables.ts'
 export type { DiffOptions, DiffResult } from './projections/diff/diff-versions.ts'
 export {
   type AnyProjection,
+  type Batch,
+  type Each,
   type Fold,
   type Projection,
   type ProjectionOptions,
   projection,
 } from './projections/projection.ts'
+export type { ProjectionWriter, WriteDatabase } from './projections/projection-writer.ts'
 export type { ProjectionQuery, QueryDatabase } from './projections/query.ts'
 export type { RebuildOptions, RebuildProgress, RebuildResult } from './projections/rebuild.ts'
 export type { PromoteOptions, SwitchOptions, SwitchResult } from './projections/switch-version.ts'
@@ -74,6 +78,7 @@ export {
   type Values,
 } from './projections/table.ts'
 export type { ProjectionState } from './projections/versions.ts'
+export type { Write, Writes } from './projections/writes.ts'
 export type { Finding, FindingKind } from './sequencer/integrity/finding.ts'
 export type { SealOptions, SealResult } from './sequencer/integrity/seal-all.ts'
 export {

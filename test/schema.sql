@@ -561,6 +561,13 @@ create function tidemark.lock_appends(
   returns void
   language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
 
+create function tidemark.log_extent(
+  after bigint,
+  max_events integer
+)
+  returns bigint
+  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
 create function tidemark.publication_fingerprint(
   publication text
 )
@@ -665,6 +672,15 @@ create function tidemark.record_idle(
 
 create function tidemark.refuse_change()
   returns trigger
+  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.refuse_schema_version(
+  type text,
+  schema_version smallint,
+  stream_id text,
+  "position" bigint
+)
+  returns boolean
   language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
 
 create function tidemark.save_snapshot(
@@ -1095,6 +1111,11 @@ keys:       the keys of the appends, null for one without
 tags:       per event: its tags as the text of a text[], or null; or null for none at all
 locks:      as said, until the end of the transaction';
 comment on view tidemark.log is 'Events in their one order. Order by position; filter on position for a range.';
+comment on function tidemark.log_extent(bigint,integer) is 'Tells where the run of the log ends that read_log would return.
+
+after:      position after which to read
+max_events: how many positions the run covers at most
+returns:    end of the run; equal to after when there is nothing to read';
 comment on type tidemark.log_row is 'What tidemark.read_log returns: an event with its position, or the end of a run.';
 comment on table tidemark.projections is 'Versions of each projection. One of them is live: its tables are what the views show.';
 comment on column tidemark.projections.changed_at is 'When its state last changed.';
@@ -1202,6 +1223,11 @@ comment on function tidemark.refuse_change() is 'Refuses update, delete and trun
 
 returns: never
 raises:  TM001 the table is append-only';
+comment on function tidemark.refuse_schema_version(pg_catalog.text,smallint,pg_catalog.text,bigint) is 'Stops a statement that reads stored events by itself at one in another shape than it was written for.
+
+type, schema_version, stream_id, position: of the event
+returns: never
+raises:  TM012';
 comment on function tidemark.save_snapshot(pg_catalog.text,pg_catalog.text,pg_catalog.text,bigint,pg_catalog.uuid,pg_catalog.text) is 'Keeps a decider''s state. Does nothing when the stream has no such event, or a newer state is kept.
 
 stream_id:       the stream

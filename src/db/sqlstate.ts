@@ -11,6 +11,7 @@ export const sqlstate = {
   appendKeyReused: 'TM009',
   conditionFailed: 'TM010',
   logMoved: 'TM011',
+  schemaVersionUnknown: 'TM012',
 
   uniqueViolation: '23505',
   invalidTextRepresentation: '22P02',

@@ -18,19 +18,27 @@ export function reactorSubscriber(reactor: Reactor, jobSchema: string): Subscrib
   return {
     id,
     types: reactor.registry.types,
+    fetches: true,
     durable: true,
-    apply: async (client, events) => {
-      const jobs = events.flatMap((event) => jobsOf(reactor, id, event))
-      if (jobs.length > 0) await enqueue(client, jobSchema, jobs)
-    },
-    committed: () => {},
-    reset: () => {},
+    upcast: (event) => reactor.registry.upcast(event),
+    lanes: [
+      {
+        name: 'jobs',
+        keyOf: (event) => event.streamId,
+        apply: async (client, { events }) => {
+          const jobs = (events ?? []).flatMap((event) => jobsOf(reactor, id, event))
+          if (jobs.length > 0) await enqueue(client, jobSchema, jobs)
+        },
+        committed: () => {},
+        reset: () => {},
+      },
+    ],
   }
 }
 
 function jobsOf(reactor: Reactor, id: SubscriptionId, event: SequencedEvent): readonly Job[] {
   try {
-    const jobs = reactor.on[event.type]?.(reactor.registry.upcast(event)) ?? []
+    const jobs = reactor.on[event.type]?.(event) ?? []
     return 'task' in jobs ? [jobs] : jobs
   } catch (error) {
     throw handlerFailed(id, event, error)

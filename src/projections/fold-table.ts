@@ -89,7 +89,7 @@ function toArrays(columns: readonly NamedColumn[], rows: readonly FoldRow[]): (s
   return columns.map((column) => rows.map((row) => encodeValue(column, row)))
 }
 
-function encodeValue({ name, spec }: NamedColumn, row: FoldRow): string | null {
+export function encodeValue({ name, spec }: NamedColumn, row: FoldRow): string | null {
   const value = row[name]
   if (value === undefined) return null
   // A column that may not be null means JSON's null.

@@ -1,12 +1,13 @@
-import type { SequencedEvent } from '../core/recorded-event.ts'
 import { TidemarkError } from '../core/tidemark-error.ts'
+import type { LogNames } from '../db/log-names.ts'
 import { quoteIdent } from '../db/quote-ident.ts'
-import { settleAll } from '../db/settle-all.ts'
-import { handlerFailed } from '../subscriptions/handler-failed.ts'
+import type { Lane } from '../subscriptions/lane.ts'
 import type { Subscriber } from '../subscriptions/subscriber.ts'
 import type { SubscriptionId } from '../subscriptions/subscription-id.ts'
+import { BatchLane, staysInServer } from './batch-lane.ts'
 import { versionSchema } from './ddl.ts'
-import { FoldEngine } from './fold-engine.ts'
+import { EachLane } from './each-lane.ts'
+import { FoldLane } from './fold-lane.ts'
 import { FoldTable } from './fold-table.ts'
 import type { AnyProjection } from './projection.ts'
 
@@ -29,49 +30,49 @@ export function projectionSubscription(projection: {
 /** Applies events to the tables of one version of a projection. */
 export function projectionSubscriber(
   projection: AnyProjection,
+  names: LogNames,
   options: ProjectionSubscriberOptions = {},
 ): Subscriber {
-  const id = projectionSubscription(projection)
-  const maxCachedRows = options.maxCachedRows ?? defaults.maxCachedRows
-  if (projection.folds.length === 0) throw withoutFold(projection.name)
-  const engines = projection.folds.map((fold) => {
-    const table = projection.tables[fold.table] ?? { columns: {} }
-    const name = `${versionSchema(projection)}.${quoteIdent(fold.table)}`
-    return new FoldEngine(fold, new FoldTable(name, table), id, maxCachedRows)
-  })
+  const { registry } = projection
+  const lanes = lanesOf(projection, names, options.maxCachedRows ?? defaults.maxCachedRows)
+  if (lanes.length === 0) throw withoutLevel(projection.name)
+  const isBatchAlone = lanes.every((lane) => lane instanceof BatchLane)
   return {
-    id,
-    types: projection.registry.types,
+    id: projectionSubscription(projection),
+    types: registry.types,
+    fetches: !(isBatchAlone && staysInServer(registry)),
     durable: false,
-    apply: async (client, events) => {
-      const current = events.map((event) => upcast(projection, id, event))
-      await settleAll(engines.map((engine) => engine.apply(client, current)))
-    },
-    committed: () => {
-      for (const engine of engines) engine.committed()
-    },
-    reset: () => {
-      for (const engine of engines) engine.reset()
-    },
+    upcast: (event) => registry.upcast(event),
+    lanes,
     ...(options.caughtUp === undefined ? {} : { caughtUp: options.caughtUp }),
   }
 }
 
-function withoutFold(name: string): TidemarkError {
-  const reason = 'it has no fold, so nothing would fill its tables'
+function lanesOf(
+  projection: AnyProjection,
+  names: LogNames,
+  maxCachedRows: number,
+): readonly Lane[] {
+  const { folds, eachLevel, batchLevel, tables, registry } = projection
+  const id = projectionSubscription(projection)
+  const schema = versionSchema(projection)
+  const target = { id, tables, schema }
+  return [
+    ...folds.map((fold) => {
+      const table = new FoldTable(
+        `${quoteIdent(schema)}.${quoteIdent(fold.table)}`,
+        tables[fold.table] ?? { columns: {} },
+      )
+      return new FoldLane(fold, table, id, maxCachedRows)
+    }),
+    ...(eachLevel === null ? [] : [new EachLane(eachLevel, target)]),
+    ...(batchLevel === null ? [] : [new BatchLane(batchLevel, target, registry, names.schema)]),
+  ]
+}
+
+function withoutLevel(name: string): TidemarkError {
+  const reason = 'it has no fold, `each` or `batch`, so nothing would fill its tables'
   return new TidemarkError('DEFINITION_INVALID', `projection "${name}": ${reason}`, {
     details: { name, reason },
   })
-}
-
-function upcast(
-  projection: AnyProjection,
-  id: SubscriptionId,
-  event: SequencedEvent,
-): SequencedEvent {
-  try {
-    return projection.registry.upcast(event)
-  } catch (error) {
-    throw handlerFailed(id, event, error)
-  }
 }

@@ -1,10 +1,11 @@
+import type { RawBuilder } from 'kysely'
 import type { AnyEventDefinition, EventOf } from '../core/event.ts'
 import { type EventRegistry, eventRegistry } from '../core/event-registry.ts'
 import { TidemarkError } from '../core/tidemark-error.ts'
-import type { Key, Row, Table, Values } from './table.ts'
-
-/** The tables of a projection, by name. */
-export type Tables = Readonly<Record<string, Table>>
+import type { BatchEvents } from './batch-events.ts'
+import type { ProjectionWriter } from './projection-writer.ts'
+import type { Key, Row, Table, Tables, Values } from './table.ts'
+import type { Writes } from './writes.ts'
 
 export interface ProjectionOptions<D extends AnyEventDefinition, T extends Tables> {
   /** Raised with every change of tables or reducers. A new version is built beside the live one. */
@@ -42,6 +43,46 @@ export interface AnyFold {
   >
 }
 
+/**
+ * Handlers that are called once an event, in order, and return what to write: Kysely queries or SQL by
+ * Kysely's `sql`, which then travel together. One that has to read first may be asynchronous, and then
+ * costs a round trip. Besides the tables of the projection, name only those that never change.
+ */
+export interface Each<D extends AnyEventDefinition, T extends Tables> {
+  /** Narrows the handlers to some of the projection's event types. Default: all of them. */
+  readonly events?: readonly D[]
+  /** Events of different keys do not depend on each other. Default: the stream. Pure. */
+  readonly key?: (event: EventOf<D>) => string
+  readonly on: {
+    readonly [Type in EventOf<D>['type']]: (
+      db: ProjectionWriter<T>,
+      event: Extract<EventOf<D>, { readonly type: Type }>,
+    ) => Writes | Promise<Writes>
+  }
+}
+
+/** The `each` level without its types, as its lane runs it. */
+export interface AnyEach {
+  readonly key: ((event: unknown) => string) | undefined
+  readonly on: Readonly<Record<string, (db: unknown, event: unknown) => Writes | Promise<Writes>>>
+}
+
+/**
+ * Is called once a chunk, and returns statements that apply all of its events at once. `events()` stands
+ * for them in SQL, in place of a table. The fastest level: the events need not leave the server. Events
+ * of different streams must not depend on each other.
+ */
+export type Batch<D extends AnyEventDefinition, T extends Tables> = (
+  db: ProjectionWriter<T>,
+  events: BatchEvents<D>,
+) => Writes
+
+/** The `batch` level without its types, as its lane runs it. */
+export type AnyBatch = (
+  db: unknown,
+  events: (...types: readonly string[]) => RawBuilder<unknown>,
+) => Writes
+
 /** A projection's definition. Plain data: nothing happens until a worker runs it. */
 export interface Projection<
   D extends AnyEventDefinition = AnyEventDefinition,
@@ -54,6 +95,8 @@ export interface Projection<
   /** Schema of the views on the live version. */
   readonly viewSchema: string
   readonly folds: readonly AnyFold[]
+  readonly eachLevel: AnyEach | null
+  readonly batchLevel: AnyBatch | null
   readonly registry: EventRegistry
 
   /**
@@ -65,6 +108,20 @@ export interface Projection<
     table: N,
     fold: Fold<F, T[N]>,
   ): Projection<D, T>
+
+  /**
+   * Adds handlers that write by queries, once an event.
+   *
+   * @throws DEFINITION_INVALID when the projection has such handlers already.
+   */
+  each<F extends AnyEventDefinition = D>(each: Each<F, T>): Projection<D, T>
+
+  /**
+   * Adds a handler that writes by queries, once a chunk.
+   *
+   * @throws DEFINITION_INVALID when the projection has one already.
+   */
+  batch(batch: Batch<D, T>): Projection<D, T>
 }
 
 /** Any projection, whatever its events and tables. */
@@ -74,6 +131,8 @@ export interface AnyProjection {
   readonly tables: Tables
   readonly viewSchema: string
   readonly folds: readonly AnyFold[]
+  readonly eachLevel: AnyEach | null
+  readonly batchLevel: AnyBatch | null
   readonly registry: EventRegistry
 }
 
@@ -98,16 +157,25 @@ export function projection<const D extends AnyEventDefinition, const T extends T
   }
   if (options.events.length === 0) throw invalid(name, 'it reads no events')
   const { version, events, tables } = options
-  return withFolds({ name, version, events, tables, viewSchema }, [])
+  const base = { name, version, events, tables, viewSchema }
+  return withLevels(base, { folds: [], eachLevel: null, batchLevel: null })
 }
 
-function withFolds<D extends AnyEventDefinition, T extends Tables>(
-  base: Pick<Projection<D, T>, 'name' | 'version' | 'events' | 'tables' | 'viewSchema'>,
-  folds: readonly AnyFold[],
+type Base<D extends AnyEventDefinition, T extends Tables> = Pick<
+  Projection<D, T>,
+  'name' | 'version' | 'events' | 'tables' | 'viewSchema'
+>
+
+type Levels = Pick<AnyProjection, 'folds' | 'eachLevel' | 'batchLevel'>
+
+function withLevels<D extends AnyEventDefinition, T extends Tables>(
+  base: Base<D, T>,
+  levels: Levels,
 ): Projection<D, T> {
+  const { folds, eachLevel, batchLevel } = levels
   return {
     ...base,
-    folds,
+    ...levels,
     registry: eventRegistry(base.events),
     fold: (table, fold) => {
       requirePrimaryKey(base.name, table, base.tables[table])
@@ -118,23 +186,29 @@ function withFolds<D extends AnyEventDefinition, T extends Tables>(
         )
       }
       const { key, on } = fold as unknown as AnyFold
-      refuseUnread(base, table, Object.keys(on))
-      return withFolds(base, [...folds, { table, key, on }])
+      refuseUnread(base, `the fold into "${table}"`, Object.keys(on))
+      return withLevels(base, { ...levels, folds: [...folds, { table, key, on }] })
+    },
+    each: ({ key, on }) => {
+      if (eachLevel !== null) throw invalid(base.name, 'it has `each` handlers already')
+      refuseUnread(base, '`each`', Object.keys(on))
+      return withLevels(base, { ...levels, eachLevel: { key, on } as unknown as AnyEach })
+    },
+    batch: (batch) => {
+      if (batchLevel !== null) throw invalid(base.name, 'it has a `batch` handler already')
+      return withLevels(base, { ...levels, batchLevel: batch as unknown as AnyBatch })
     },
   }
 }
 
 function refuseUnread(
   { name, events }: { readonly name: string; readonly events: readonly AnyEventDefinition[] },
-  table: string,
+  level: string,
   types: readonly string[],
 ): void {
   const unread = types.find((type) => !events.some((event) => event.type === type))
   if (unread === undefined) return
-  throw invalid(
-    name,
-    `the fold into "${table}" handles "${unread}", which is not among its \`events\``,
-  )
+  throw invalid(name, `${level} handles "${unread}", which is not among its \`events\``)
 }
 
 function requirePrimaryKey(name: string, tableName: string, table: Table | undefined): void {

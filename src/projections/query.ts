@@ -3,9 +3,9 @@ import type { ReadonlyKysely } from 'kysely/readonly'
 import type pg from 'pg'
 import type { AnyEventDefinition } from '../core/event.ts'
 import { versionSchema } from './ddl.ts'
-import { exactTypes } from './exact-types.ts'
-import type { AnyProjection, Projection, Tables } from './projection.ts'
-import type { Row } from './table.ts'
+import { exactPool } from './exact-pool.ts'
+import type { AnyProjection, Projection } from './projection.ts'
+import type { Row, Tables } from './table.ts'
 
 /** The tables of a projection as Kysely sees them. */
 export type QueryDatabase<T extends Tables> = { readonly [N in keyof T]: Row<T[N]> }
@@ -29,17 +29,4 @@ export function queryProjection(
   return new Kysely<unknown>({
     dialect: new PostgresDialect({ pool: exactPool(pool) }),
   }).withSchema(schema)
-}
-
-/** The pool, except that results have the types which the columns declare, whoever made the pool. */
-function exactPool(pool: pg.Pool): pg.Pool {
-  const connect = async () => {
-    const client = await pool.connect()
-    return {
-      query: (text: string, values: readonly unknown[]) =>
-        client.query({ text, values: [...values], types: exactTypes }),
-      release: () => client.release(),
-    }
-  }
-  return { options: pool.options, connect, end: async () => {} } as unknown as pg.Pool
 }

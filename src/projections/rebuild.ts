@@ -76,7 +76,7 @@ export async function rebuild(
   const build = new AbortController()
   const signal = AbortSignal.any([build.signal, options.signal ?? build.signal])
   const session = new LogSession({ ...context, pollIntervalMs: 1_000 })
-  const subscriber = projectionSubscriber(projection, {
+  const subscriber = projectionSubscriber(projection, names, {
     caughtUp: () => markReady(pool, names, projection),
   })
   const parts = [

@@ -8,6 +8,9 @@ export interface Table<C extends Columns = Columns> {
   readonly columns: C
 }
 
+/** The tables of a projection, by name. */
+export type Tables = Readonly<Record<string, Table>>
+
 /** Declares a table. Names are snake_case, as in SQL. */
 export function table<const C extends Columns>(columns: C): Table<C> {
   return { columns }

@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { failpoint } from '../core/failpoint.ts'
 import { settleAll } from '../db/settle-all.ts'
 import { transaction } from '../db/transaction.ts'
+import { applyLanes, commitLanes, resetLanes } from './apply-lanes.ts'
 import { advanceCheckpoint, checkpointRegressed } from './checkpoint.ts'
 import { isFinal } from './is-final.ts'
 import type { LogCursor, LogRun } from './read-run.ts'
@@ -62,12 +63,13 @@ async function apply(
   run: LogRun,
 ): Promise<void> {
   const { pool, names, owner, serverRun } = context
+  const chunk = { after: from.position, upto: run.end.position, events: run.events }
   const move = { after: from.position, upto: run.end.position, owner, serverRun }
   try {
-    const chunk = async (client: pg.PoolClient) => {
-      // In one round trip. The checkpoint's row is locked first, so that what `apply` reads is right.
+    const body = async (client: pg.PoolClient) => {
+      // In one round trip. The checkpoint's row is locked first, so that what the lanes read is right.
       const moving = advanceCheckpoint(client, names, subscriber.id, move)
-      const applying = run.events.length > 0 ? subscriber.apply(client, run.events) : undefined
+      const applying = applyLanes(subscriber, client, chunk)
       const [, moved] = await Promise.allSettled([applying, moving])
       // Before its handler is heard: who lost a race read rows that are not its own to read.
       if (moved.status === 'fulfilled' && !moved.value)
@@ -75,14 +77,14 @@ async function apply(
       await settleAll([moving, applying])
       failpoint('chunk-applied')
     }
-    await transaction(pool, chunk, {
+    await transaction(pool, body, {
       durable: subscriber.durable,
       ...chunkLimits,
       ...context.chunkLimits,
     })
   } catch (error) {
-    subscriber.reset()
+    resetLanes(subscriber)
     throw error
   }
-  subscriber.committed()
+  commitLanes(subscriber)
 }

@@ -4,7 +4,7 @@ import { applyRun } from './apply-run.ts'
 import { type Checkpoint, checkpointRegressed, noteOwner, readCheckpoint } from './checkpoint.ts'
 import { isFinal } from './is-final.ts'
 import type { Lease } from './log-session.ts'
-import { type LogCursor, type LogRun, readRun } from './read-run.ts'
+import { type LogCursor, type LogRun, readExtent, readRun } from './read-run.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { Delivery, SubscriptionContext } from './subscription-context.ts'
 import { describeSubscription } from './subscription-id.ts'
@@ -67,7 +67,7 @@ async function deliverRuns(
       if (signal.aborted) return
       healthy()
       cursor = run.end
-      context.onChunk?.(cursor.position, run.events.length)
+      context.onChunk?.(cursor.position, run.events?.length ?? null)
     }
   } finally {
     await ahead?.catch(() => {})
@@ -97,6 +97,9 @@ function read(
   context: SubscriptionContext,
   after: LogCursor,
 ): Promise<LogRun> {
-  const { types } = subscriber
-  return readRun(context.pool, context.names, { after, maxEvents: context.batchSize, types })
+  const { types, fetches } = subscriber
+  const { pool, names, batchSize: maxEvents } = context
+  return fetches
+    ? readRun(pool, names, { after, maxEvents, types })
+    : readExtent(pool, names, { after, maxEvents })
 }

@@ -5,7 +5,7 @@ import { describeSubscription, type SubscriptionId } from './subscription-id.ts'
 /** Says which handler threw on which event. */
 export function handlerFailed(
   id: SubscriptionId,
-  event: SequencedEvent,
+  event: Pick<SequencedEvent, 'type' | 'position'>,
   error: unknown,
 ): TidemarkError {
   const subscription = describeSubscription(id)

@@ -11,11 +11,16 @@ export interface LogCursor {
   readonly insertId: string | null
 }
 
-/** A run of the log: its events of the wanted types, as they were stored, and where it ends. */
+/** A run of the log: its events of the wanted types, as they were stored, or null; and where it ends. */
 export interface LogRun {
-  readonly events: readonly SequencedEvent[]
+  readonly events: readonly SequencedEvent[] | null
   /** Everything up to here has been read. Equal to the start when there was nothing. */
   readonly end: LogCursor
+}
+
+/** A run whose events were fetched. */
+export interface FetchedRun extends LogRun {
+  readonly events: readonly SequencedEvent[]
 }
 
 export interface ReadRunOptions {
@@ -40,7 +45,7 @@ export async function readRun(
   connection: Connection,
   names: LogNames,
   options: ReadRunOptions,
-): Promise<LogRun> {
+): Promise<FetchedRun> {
   const { after, maxEvents, types } = options
   try {
     const rows = await run<Row>(connection, {
@@ -57,7 +62,22 @@ export async function readRun(
   }
 }
 
-function toRun(rows: readonly Row[], after: LogCursor): LogRun {
+/** Reads where the next run ends, and leaves its events in the server. */
+export async function readExtent(
+  connection: Connection,
+  names: LogNames,
+  { after, maxEvents }: Pick<ReadRunOptions, 'after' | 'maxEvents'>,
+): Promise<LogRun> {
+  const [row] = await run<{ upto: string }>(connection, {
+    name: `tidemark-read-extent-${names.schema}`,
+    text: `select ${names.schema}.log_extent($1, $2)::text as upto`,
+    values: [after.position.toString(), maxEvents],
+  })
+  const position = BigInt(row?.upto ?? after.position)
+  return { events: null, end: { position, insertId: null } }
+}
+
+function toRun(rows: readonly Row[], after: LogCursor): FetchedRun {
   const last = rows.at(-1)
   if (last?.position == null) return { events: [], end: after }
   return {

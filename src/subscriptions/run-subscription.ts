@@ -1,5 +1,6 @@
 import { isTidemarkError, TidemarkError } from '../core/tidemark-error.ts'
 import { keepTrying } from '../db/keep-trying.ts'
+import { resetLanes } from './apply-lanes.ts'
 import { markFailed } from './checkpoint.ts'
 import { deliver } from './deliver.ts'
 import { isFinal } from './is-final.ts'
@@ -40,7 +41,7 @@ export async function runSubscription(
         if (end === 'failed') await stopAsFailed(subscriber, context, error)
         over.abort()
       } finally {
-        subscriber.reset()
+        resetLanes(subscriber)
         await lease.release()
       }
     },

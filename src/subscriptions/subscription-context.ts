@@ -16,7 +16,8 @@ export interface SubscriptionContext {
   readonly maxAttempts: number
   /** How long a chunk waits for a lock, and how long it may ask nothing. Defaults 10,000 and 60,000. */
   readonly chunkLimits?: { readonly lockTimeoutMs?: number; readonly silenceMs?: number }
-  readonly onChunk?: (position: bigint, events: number) => void
+  /** Events: null when they stay in the server. */
+  readonly onChunk?: (position: bigint, events: number | null) => void
 }
 
 /** What it is delivered with, as long as the server runs on which the checkpoint was read. */

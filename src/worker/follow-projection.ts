@@ -29,7 +29,7 @@ export async function followProjection(
   signal: AbortSignal,
 ): Promise<void> {
   const { pool, names, session } = context
-  const subscriber = projectionSubscriber(projection, {
+  const subscriber = projectionSubscriber(projection, names, {
     caughtUp: () => markReady(pool, names, projection),
   })
   let announced = false

@@ -5,6 +5,8 @@ import { runWorker } from '../../src/worker/worker.ts'
 import { inBackground } from '../sequencer/background.ts'
 import { append, findFaults, readOrder, sequenceNow } from '../sequencer/ledger.ts'
 import {
+  applyingBy,
+  applyOf,
   readApplied,
   recordingSubscriber,
   startSubscription,
@@ -59,14 +61,11 @@ test('events that were read before a failover are not applied after it', async (
   const recording = await recordingSubscriber(pool, 'read_ahead')
   let attempts = 0
   let isOver = false
-  const failing: Subscriber = {
-    ...recording,
-    apply: async (client, events) => {
-      attempts += 1
-      if (events.some(({ streamId }) => streamId === 'lost') && !isOver) throw new Error('not yet')
-      await recording.apply(client, events)
-    },
-  }
+  const failing: Subscriber = applyingBy(recording, async (client, events) => {
+    attempts += 1
+    if (events.some(({ streamId }) => streamId === 'lost') && !isOver) throw new Error('not yet')
+    await applyOf(recording)(client, events)
+  })
   startSubscription(failing, {
     connectionString: address.connectionString,
     maxAttempts: 100,
@@ -93,17 +92,14 @@ test('a handler that threw on events which a failover took back stops nothing', 
   const recording = await recordingSubscriber(pool, 'took_back')
   const gate = Promise.withResolvers<void>()
   let isWaiting = false
-  const throwing: Subscriber = {
-    ...recording,
-    apply: async (client, events) => {
-      // The checkpoint's move is on its way before, so that it is known to have succeeded by now.
-      await recording.apply(client, events)
-      if (!events.some(({ streamId }) => streamId === 'lost')) return
-      isWaiting = true
-      await gate.promise
-      throw new Error('this event cannot be applied')
-    },
-  }
+  const throwing: Subscriber = applyingBy(recording, async (client, events) => {
+    // The checkpoint's move is on its way before, so that it is known to have succeeded by now.
+    await applyOf(recording)(client, events)
+    if (!events.some(({ streamId }) => streamId === 'lost')) return
+    isWaiting = true
+    await gate.promise
+    throw new Error('this event cannot be applied')
+  })
   const running = startSubscription(throwing, {
     connectionString: address.connectionString,
     maxAttempts: 1,

@@ -78,7 +78,7 @@ export async function follow(
     pollIntervalMs: 500,
   })
   const { maxCachedRows } = options
-  const subscriber = projectionSubscriber(projection, {
+  const subscriber = projectionSubscriber(projection, names, {
     ...(maxCachedRows === undefined ? {} : { maxCachedRows }),
     caughtUp: () => markReady(pool, names, projection),
   })

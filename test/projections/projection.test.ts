@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { event } from '../../src/core/event.ts'
+import { logNames } from '../../src/db/log-names.ts'
 import { integer, text } from '../../src/projections/column.ts'
 import { projection } from '../../src/projections/projection.ts'
 import { projectionSubscriber } from '../../src/projections/projection-subscriber.ts'
@@ -101,8 +102,10 @@ describe('refuses', () => {
     })
   })
 
-  test('to run without a fold', () => {
-    expect(refusalOf(() => projectionSubscriber(projection('orders', options)))).toMatchObject({
+  test('to run without a level', () => {
+    expect(
+      refusalOf(() => projectionSubscriber(projection('orders', options), logNames())),
+    ).toMatchObject({
       code: 'DEFINITION_INVALID',
     })
   })

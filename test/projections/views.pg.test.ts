@@ -1,9 +1,9 @@
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import {
+  type AnyProjection,
   createStore,
   integer,
-  type Projection,
   projection,
   type Store,
   table,
@@ -59,7 +59,7 @@ function shaped(name: string, version: number, shape: keyof typeof shapes) {
 }
 
 /** Makes version 1 live and version 2 ready. */
-async function prepare(first: Projection, second: Projection): Promise<void> {
+async function prepare(first: AnyProjection, second: AnyProjection): Promise<void> {
   await using follower = await follow(database, first)
   await follower.untilCaughtUp()
   await store.rebuild(second)

@@ -5,6 +5,8 @@ import { append, readLedger, readOrder, sequenceNow } from '../sequencer/ledger.
 import { useDatabase } from '../support/database.ts'
 import { until } from '../support/until.ts'
 import {
+  applyingBy,
+  applyOf,
   type RunOptions,
   readApplied,
   readSubscription,
@@ -65,13 +67,10 @@ test('passes over the positions of other types without a call', async () => {
   const from = await sequenceNow(database.pool)
   const subscriber = await recordingSubscriber(database.pool, name, { from, types: ['odd'] })
   let calls = 0
-  const counting: Subscriber = {
-    ...subscriber,
-    apply: (client, events) => {
-      calls += 1
-      return subscriber.apply(client, events)
-    },
-  }
+  const counting: Subscriber = applyingBy(subscriber, (client, events) => {
+    calls += 1
+    return applyOf(subscriber)(client, events)
+  })
   const events = Array.from({ length: 30 }, (_, i) => ({
     type: i === 17 ? 'odd' : 'even',
     data: {},
@@ -108,17 +107,14 @@ test('a process that lost a race is not to blame for what its handler then says'
   const from = await sequenceNow(database.pool)
   const recording = await recordingSubscriber(database.pool, name, { from })
   // As a reducer that refuses to see an event twice.
-  const strict: Subscriber = {
-    ...recording,
-    apply: async (client, events) => {
-      const { rows } = await client.query(
-        'select position from applied where name = $1 and position = any ($2)',
-        [name, events.map((event) => event.position.toString())],
-      )
-      if (rows.length > 0) throw new Error('these events are applied already')
-      await recording.apply(client, events)
-    },
-  }
+  const strict: Subscriber = applyingBy(recording, async (client, events) => {
+    const { rows } = await client.query(
+      'select position from applied where name = $1 and position = any ($2)',
+      [name, events.map((event) => event.position.toString())],
+    )
+    if (rows.length > 0) throw new Error('these events are applied already')
+    await applyOf(recording)(client, events)
+  })
   const runs = [1, 2].map((batchSize) => start(strict, { batchSize, forced: true, maxAttempts: 1 }))
   for (let i = 0; i < 60; i += 1) await append(database.pool, `blame-${i % 4}`)
   await untilAt(database.pool, name, await sequenceNow(database.pool), 20_000)
@@ -140,13 +136,10 @@ test('a process that stands still amid a chunk holds up nobody for long', async 
   await append(pool, 'frozen', 3)
   const upto = await sequenceNow(pool)
   const frozen = startSubscription(
-    {
-      ...subscriber,
-      apply: async (client, events) => {
-        await subscriber.apply(client, events)
-        await standingStill
-      },
-    },
+    applyingBy(subscriber, async (client, events) => {
+      await applyOf(subscriber)(client, events)
+      await standingStill
+    }),
     { connectionString, forced: true, chunkLimits: { silenceMs: 500 } },
   )
   await until('the chunk to stand still', async () => {
@@ -173,18 +166,15 @@ test('connections that are cut amid chunks cost nothing', async () => {
   const from = await sequenceNow(database.pool)
   const recording = await recordingSubscriber(database.pool, name, { from })
   const cuts = new Set<bigint>()
-  const cutting: Subscriber = {
-    ...recording,
-    apply: async (client, events) => {
-      await recording.apply(client, events)
-      const first = events[0]?.position ?? 0n
-      if (cuts.size < 12 && !cuts.has(first)) {
-        cuts.add(first)
-        const { rows } = await client.query('select pg_backend_pid() as pid')
-        await database.pool.query('select pg_terminate_backend($1)', [rows[0].pid])
-      }
-    },
-  }
+  const cutting: Subscriber = applyingBy(recording, async (client, events) => {
+    await applyOf(recording)(client, events)
+    const first = events[0]?.position ?? 0n
+    if (cuts.size < 12 && !cuts.has(first)) {
+      cuts.add(first)
+      const { rows } = await client.query('select pg_backend_pid() as pid')
+      await database.pool.query('select pg_terminate_backend($1)', [rows[0].pid])
+    }
+  })
   const run = start(cutting, { batchSize: 3 })
   for (let i = 0; i < 30; i += 1) await append(database.pool, `cut-${i % 4}`, 1 + (i % 3))
   await untilAt(database.pool, name, await sequenceNow(database.pool), 25_000)
@@ -293,10 +283,11 @@ test('ends as gone when its checkpoint is dropped together with its tables', asy
   const from = await sequenceNow(database.pool)
   const recording = await recordingSubscriber(database.pool, name, { from })
   await database.pool.query('create table short_lived (n integer)')
-  const run = start({
-    ...recording,
-    apply: (client) => client.query('insert into short_lived values (1)').then(() => {}),
-  })
+  const run = start(
+    applyingBy(recording, (client) =>
+      client.query('insert into short_lived values (1)').then(() => {}),
+    ),
+  )
   await append(database.pool, 'gone-too')
   await untilAt(database.pool, name, await sequenceNow(database.pool))
   await database.pool.query(/* sql */ `

@@ -1,7 +1,10 @@
+import type pg from 'pg'
 import { onTestFinished } from 'vitest'
+import type { SequencedEvent } from '../../src/core/recorded-event.ts'
 import { createPool } from '../../src/db/connect.ts'
 import { logNames } from '../../src/db/log-names.ts'
 import { createCheckpoint } from '../../src/subscriptions/checkpoint.ts'
+import type { Chunk } from '../../src/subscriptions/lane.ts'
 import { LogSession } from '../../src/subscriptions/log-session.ts'
 import { runSubscription, type SubscriptionEnd } from '../../src/subscriptions/run-subscription.ts'
 import type { Subscriber } from '../../src/subscriptions/subscriber.ts'
@@ -140,24 +143,45 @@ export async function recordingSubscriber(
   return {
     id,
     types: options.types ?? ['noted', 'odd', 'even'],
+    fetches: true,
     durable: true,
-    apply: async (client, events) => {
-      await client.query(
-        /* sql */ `
+    upcast: (event) => event,
+    lanes: [{ name: 'applied', keyOf: (event) => event.streamId, apply, ...uncached }],
+  }
+
+  async function apply(client: pg.ClientBase, { events }: Chunk): Promise<void> {
+    await client.query(
+      /* sql */ `
         insert into applied (name, position, event)
         select $1, e.position, e.event
         from unnest($2::bigint[], $3::text[]) with ordinality as e (position, event, n)
         order by e.n`,
-        [
-          name,
-          events.map((event) => event.position.toString()),
-          events.map((event) => `${event.streamId}/${event.version}`),
-        ],
-      )
-    },
-    committed: () => {},
-    reset: () => {},
+      [
+        name,
+        events?.map((event) => event.position.toString()),
+        events?.map((event) => `${event.streamId}/${event.version}`),
+      ],
+    )
   }
+}
+
+const uncached = { committed: () => {}, reset: () => {} }
+
+/** Applies events as a subscriber with one lane does. */
+export type Apply = (client: pg.ClientBase, events: readonly SequencedEvent[]) => Promise<void>
+
+/** The subscriber with one lane that applies otherwise. */
+export function applyingBy(subscriber: Subscriber, apply: Apply): Subscriber {
+  const lanes = subscriber.lanes.map((lane) => ({
+    ...lane,
+    apply: (client: pg.ClientBase, { events }: Chunk) => apply(client, events ?? []),
+  }))
+  return { ...subscriber, lanes }
+}
+
+/** How a subscriber applies events itself. */
+export function applyOf({ lanes: [lane] }: Subscriber): Apply {
+  return async (client, events) => lane?.apply(client, { after: 0n, upto: 0n, events })
 }
 
 /** What a recording subscriber wrote down. */

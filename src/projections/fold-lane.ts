@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import type { SequencedEvent } from '../core/recorded-event.ts'
 import { handlerFailed } from '../subscriptions/handler-failed.ts'
+import type { Chunk, Lane } from '../subscriptions/lane.ts'
 import type { SubscriptionId } from '../subscriptions/subscription-id.ts'
 import type { FoldRow, FoldTable } from './fold-table.ts'
 import type { AnyFold } from './projection.ts'
@@ -18,21 +19,27 @@ interface Step {
  * events. Rows stay cached between chunks; the cache is right because only who moves the checkpoint
  * writes the table, and it is dropped on any rollback.
  */
-export class FoldEngine {
+export class FoldLane implements Lane {
+  readonly name: string
   readonly #fold: AnyFold
   readonly #table: FoldTable
   readonly #id: SubscriptionId
   readonly #cache: RowCache
 
   constructor(fold: AnyFold, table: FoldTable, id: SubscriptionId, maxCachedRows: number) {
+    this.name = fold.table
     this.#fold = fold
     this.#table = table
     this.#id = id
     this.#cache = new RowCache(maxCachedRows)
   }
 
-  async apply(client: pg.ClientBase, events: readonly SequencedEvent[]): Promise<void> {
-    const steps = this.#steps(events)
+  keyOf(event: SequencedEvent): string | null {
+    return this.#step(event)?.keyText ?? null
+  }
+
+  async apply(client: pg.ClientBase, { events }: Chunk): Promise<void> {
+    const steps = this.#steps(events ?? [])
     if (steps.length === 0) return
     await this.#load(client, steps)
     const touched = new Map<string, FoldRow>()
@@ -54,12 +61,18 @@ export class FoldEngine {
   #steps(events: readonly SequencedEvent[]): Step[] {
     const steps: Step[] = []
     for (const event of events) {
-      if (!Object.hasOwn(this.#fold.on, event.type)) continue
-      const key = this.#guard(event, () => this.#fold.key(event))
-      if (key === null) continue
-      steps.push({ event, key, keyText: this.#guard(event, () => this.#table.keyOf(key)) })
+      const step = this.#step(event)
+      if (step !== null) steps.push(step)
     }
     return steps
+  }
+
+  #step(event: SequencedEvent): Step | null {
+    if (!Object.hasOwn(this.#fold.on, event.type)) return null
+    return this.#guard(event, () => {
+      const key = this.#fold.key(event)
+      return key === null ? null : { event, key, keyText: this.#table.keyOf(key) }
+    })
   }
 
   async #load(client: pg.ClientBase, steps: readonly Step[]): Promise<void> {

@@ -1,0 +1,80 @@
+import { type RawBuilder, sql } from 'kysely'
+import type { AnyEventDefinition, EventOf } from '../core/event.ts'
+import type { JsonObject } from '../core/json.ts'
+import type { SequencedEvent } from '../core/recorded-event.ts'
+import type { Chunk } from '../subscriptions/lane.ts'
+
+/** An event as a row, for SQL. */
+export interface BatchEvent<Type extends string = string, Data = unknown> {
+  readonly position: bigint
+  readonly stream_id: string
+  readonly version: bigint
+  readonly event_id: string
+  readonly type: Type
+  readonly data: Data
+  readonly metadata: JsonObject
+  readonly tags: readonly string[]
+  readonly recorded_at: Date
+}
+
+type BatchEventOf<E> = E extends {
+  readonly type: infer Type extends string
+  readonly data: infer Data
+}
+  ? BatchEvent<Type, Data>
+  : never
+
+/**
+ * The events of a chunk as a relation, to be used in place of a table: of the given types, or of all that
+ * the level reads. Unordered, as every relation: order by `position` where it matters.
+ */
+export type BatchEvents<D extends AnyEventDefinition> = <Type extends EventOf<D>['type']>(
+  ...types: readonly Type[]
+) => RawBuilder<BatchEventOf<Extract<EventOf<D>, { readonly type: Type }>>>
+
+/** A relation of the events of a chunk that were fetched and brought to their newest shape. */
+export function fetchedEvents(
+  events: readonly SequencedEvent[],
+  types: readonly string[],
+): RawBuilder<unknown> {
+  const wanted = events.filter(({ type }) => types.includes(type))
+  const column = (read: (event: SequencedEvent) => unknown) => sql.val(wanted.map(read))
+  return sql`(
+    select e.position, e.stream_id, e.version, e.event_id, e.type, e.data::jsonb as data,
+      e.metadata::jsonb as metadata,
+      array(select jsonb_array_elements_text(e.tags::jsonb)) as tags, e.recorded_at
+    from unnest(
+      ${column(({ position }) => `${position}`)}::bigint[],
+      ${column(({ streamId }) => streamId)}::text[],
+      ${column(({ version }) => `${version}`)}::bigint[],
+      ${column(({ id }) => id)}::uuid[],
+      ${column(({ type }) => type)}::text[],
+      ${column(({ data }) => JSON.stringify(data))}::text[],
+      ${column(({ metadata }) => JSON.stringify(metadata))}::text[],
+      ${column(({ tags }) => JSON.stringify(tags))}::text[],
+      ${column(({ recordedAt }) => recordedAt.toISOString())}::timestamptz[]
+    ) as e (position, stream_id, version, event_id, type, data, metadata, tags, recorded_at)
+  )`
+}
+
+/**
+ * A relation of the events of a chunk that stay in the server, as they are stored: for types that have
+ * one schema version alone. An event of another one fails the statement (TM012).
+ */
+export function storedEvents(
+  logSchema: string,
+  { after, upto }: Chunk,
+  types: readonly string[],
+): RawBuilder<unknown> {
+  const schema = sql.id(logSchema)
+  return sql`(
+    select e.position, e.stream_id, e.version, e.event_id, e.type, e.data, e.metadata, e.tags,
+      e.recorded_at
+    from ${schema}.read_log(${`${after}`}, ${Number(upto - after)}, ${[...types]}) as e
+    where e.stream_id is not null
+      and case
+        when e.schema_version = 1 then true
+        else ${schema}.refuse_schema_version(e.type, e.schema_version, e.stream_id, e.position)
+      end
+  )`
+}
