@@ -40,16 +40,13 @@ export class JobPool {
 
   #connect(callback?: Parameters<pg.Pool['connect']>[0]): Promise<pg.PoolClient> | undefined {
     if (callback === undefined) return this.#pool.connect().then((client) => this.#wrap(client))
-    this.#pool.connect(callback)
+    // Its listener releases a connection that was lost twice when it is stopped just then, which throws.
+    this.#pool.connect((error, client, release) => callback(error, client, once(release)))
     return undefined
   }
 
   #wrap(client: pg.PoolClient): pg.PoolClient {
-    let isReleased = false
-    const release = (destroy?: boolean | Error) => {
-      if (!isReleased) client.release(destroy)
-      isReleased = true
-    }
+    const release = once((destroy?: boolean | Error) => client.release(destroy))
     const query = (...args: readonly unknown[]) => {
       const [config] = args
       if (!isOutcome(config)) return Reflect.apply(client.query, client, args)
@@ -86,6 +83,16 @@ export class JobPool {
 function isOutcome(config: unknown): config is pg.QueryConfig {
   if (typeof config !== 'object' || config === null || !('name' in config)) return false
   return typeof config.name === 'string' && outcomeNames.test(config.name)
+}
+
+/** The same function, except that every call after the first does nothing. */
+function once<A extends readonly unknown[]>(body: (...args: A) => void): (...args: A) => void {
+  let isDone = false
+  return (...args) => {
+    if (isDone) return
+    isDone = true
+    body(...args)
+  }
 }
 
 /** The same object with some methods of ours. */
