@@ -12,8 +12,10 @@ import { dropViews, showVersion } from './views.ts'
 
 export interface SwitchOptions {
   /**
-   * How long one attempt waits for the readers of the views, who meanwhile hold up those after them.
-   * Default 500.
+   * How long one attempt waits at most for the readers of the views, who meanwhile hold up those after
+   * them: for all views together. The first attempts wait less. Never more than half of the server's
+   * `deadlock_timeout`, whatever is given: a longer wait could make a reader of two views the victim of a
+   * deadlock. Default 500.
    */
   readonly lockTimeoutMs?: number
   /** Attempts before giving up. Default 20. */
@@ -49,8 +51,8 @@ export async function promote(
   name: string,
   options: PromoteOptions = {},
 ): Promise<SwitchResult> {
-  return withRetries(name, options, () =>
-    switchIn(pool, names, name, options, async (client, versions) => {
+  return withRetries(name, options, (wait) =>
+    switchIn(pool, names, name, wait, async (client, versions) => {
       const target = chooseTarget(name, versions, options.version)
       await requireCaughtUp(client, names, target, options.maxLag ?? defaults.maxLag)
       return target
@@ -70,8 +72,8 @@ export async function rollback(
   name: string,
   options: SwitchOptions = {},
 ): Promise<SwitchResult> {
-  return withRetries(name, options, () =>
-    switchIn(pool, names, name, options, async (client, versions) => {
+  return withRetries(name, options, (wait) =>
+    switchIn(pool, names, name, wait, async (client, versions) => {
       const standby = versions
         .filter((version) => version.state === 'standby')
         .sort((a, b) => a.changedAt.getTime() - b.changedAt.getTime())
@@ -136,13 +138,12 @@ async function switchIn(
   pool: pg.Pool,
   names: LogNames,
   name: string,
-  options: SwitchOptions,
+  wait: Wait,
   choose: (
     client: pg.ClientBase,
     versions: readonly ProjectionVersion[],
   ) => Promise<ProjectionVersion>,
 ): Promise<SwitchResult> {
-  const lockTimeoutMs = checkLockTimeout(options.lockTimeoutMs ?? defaults.lockTimeoutMs)
   return transaction(pool, async (client) => {
     const versions = await lockedVersions(client, names, name)
     const live = versions.find((version) => version.state === 'live')
@@ -150,11 +151,41 @@ async function switchIn(
     if (live !== undefined) await setState(client, names, live, 'standby')
     await setState(client, names, target, 'live')
     failpoint('version-switched')
-    await client.query(`set local lock_timeout = ${lockTimeoutMs}`)
-    await showVersion(client, { ...target, before: live?.schemaName })
+    await showVersion(client, {
+      ...target,
+      before: live?.schemaName,
+      lockTimeoutMs: Math.min(wait.lockTimeoutMs, await readLongestWait(client)),
+      isReversed: wait.isReversed,
+    })
     return { projection: name, live: target.version, before: live?.version ?? null }
   })
 }
+
+/**
+ * Who waits for a lock looks for a deadlock after `deadlock_timeout`, and is its victim if there is one. A
+ * switch that has given up by then leaves none to be found.
+ */
+async function readLongestWait(client: pg.ClientBase): Promise<number> {
+  const { rows } = await client.query<{ ms: number }>(/* sql */ `
+    select greatest(1, setting::integer / 2) as ms
+    from pg_settings
+    where name = 'deadlock_timeout'`)
+  return rows[0]?.ms ?? defaults.lockTimeoutMs
+}
+
+/** How an attempt waits for readers. */
+interface Wait {
+  readonly lockTimeoutMs: number
+  /** Whether it takes the views from the last to the first. */
+  readonly isReversed: boolean
+}
+
+/**
+ * Most readers are gone by then. One who takes the views in another order than the switch waits for it as
+ * it does for him, until the switch gives up: the less it waited the better, and the next attempt takes them
+ * the other way.
+ */
+const firstWaitMs = 5
 
 /** 0 would mean to wait for ever. */
 function checkLockTimeout(ms: number): number {
@@ -168,13 +199,18 @@ function checkLockTimeout(ms: number): number {
 async function withRetries<T>(
   name: string,
   options: SwitchOptions,
-  attempt: () => Promise<T>,
+  attempt: (wait: Wait) => Promise<T>,
 ): Promise<T> {
-  const timeoutMs = options.lockTimeoutMs ?? defaults.lockTimeoutMs
+  const timeoutMs = checkLockTimeout(options.lockTimeoutMs ?? defaults.lockTimeoutMs)
+  const limited = (number: number) =>
+    attempt({
+      lockTimeoutMs: Math.min(timeoutMs, firstWaitMs * 2 ** (number - 1)),
+      isReversed: number % 2 === 0,
+    })
   try {
-    return await pRetry(attempt, {
+    return await pRetry(limited, {
       retries: (options.maxAttempts ?? defaults.maxAttempts) - 1,
-      minTimeout: 50,
+      minTimeout: 10,
       maxTimeout: 1_000,
       randomize: true,
       shouldRetry: ({ error }) => isLockFailure(error),

@@ -1,24 +1,26 @@
 import type pg from 'pg'
 import { quoteIdent } from '../db/quote-ident.ts'
 
+/** A grant on a view, as the statement that gives it again. */
+export interface ViewGrant {
+  /** Null for a grant on the whole view. */
+  readonly column: string | null
+  readonly text: string
+}
+
 interface GrantRow {
   readonly privilege: string
   readonly grantee: string | null
   readonly option: boolean
-  /** Null for a grant on the whole view. */
   readonly column: string | null
 }
 
-/**
- * Writes the grants on a view as statements, to be given again when it was made anew.
- *
- * @param kept columns that the new view has; grants on others go with them.
- */
-export async function grantsOn(
+/** Reads the grants on a view and on its columns, besides the owner's. */
+export async function readGrants(
   client: pg.ClientBase,
-  view: string,
-  kept: ReadonlySet<string>,
-): Promise<readonly string[]> {
+  oid: string,
+  name: string,
+): Promise<readonly ViewGrant[]> {
   const { rows } = await client.query<GrantRow>(
     /* sql */ `
     select a.privilege_type as privilege, r.rolname::text as grantee, a.is_grantable as option,
@@ -33,15 +35,14 @@ export async function grantsOn(
     ) as g
     cross join lateral aclexplode(g.acl) as a
     left join pg_roles as r on r.oid = a.grantee
-    where g.oid = $1::regclass
+    where g.oid = $1::oid
       and a.grantee <> g.relowner`,
-    [view],
+    [oid],
   )
-  return rows
-    .filter(({ column }) => column === null || kept.has(column))
-    .map(({ privilege, grantee, option, column }) => {
-      const what = column === null ? privilege : `${privilege} (${quoteIdent(column)})`
-      const to = grantee === null ? 'public' : quoteIdent(grantee)
-      return `grant ${what} on ${view} to ${to}${option ? ' with grant option' : ''}`
-    })
+  return rows.map(({ privilege, grantee, option, column }) => {
+    const what = column === null ? privilege : `${privilege} (${quoteIdent(column)})`
+    const to = grantee === null ? 'public' : quoteIdent(grantee)
+    const text = `grant ${what} on ${name} to ${to}${option ? ' with grant option' : ''}`
+    return { column, text }
+  })
 }
