@@ -42,20 +42,25 @@ export { type Reactor, type ReactorOptions, reactor } from './jobs/reactor.ts'
 export { type AnyTask, type Job, type JobOptions, type Task, task } from './jobs/task.ts'
 export type { BatchEvent, BatchEvents } from './projections/batch-events.ts'
 export {
+  array,
   bigint,
   boolean,
-  type Column,
   date,
+  doublePrecision,
+  enumeration,
   integer,
   jsonb,
   numeric,
+  smallint,
   text,
   timestamptz,
   uuid,
 } from './projections/column.ts'
+export type { Column } from './projections/column-spec.ts'
 export type { QueryDiff } from './projections/diff/compare-by-query.ts'
 export type { RowDiff, TableDiff } from './projections/diff/compare-tables.ts'
 export type { DiffOptions, DiffResult } from './projections/diff/diff-versions.ts'
+export type { NumericOptions } from './projections/numeric-text.ts'
 export {
   type AnyProjection,
   type Batch,
@@ -71,9 +76,15 @@ export type { RebuildOptions, RebuildProgress, RebuildResult } from './projectio
 export type { PromoteOptions, SwitchOptions, SwitchResult } from './projections/switch-version.ts'
 export {
   type Columns,
+  type ForeignKey,
+  foreignKey,
+  type Index,
+  type IndexPart,
   type Key,
+  type ReducedRow,
   type Row,
   type Table,
+  type TableOptions,
   table,
   type Values,
 } from './projections/table.ts'

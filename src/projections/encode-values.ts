@@ -14,7 +14,7 @@ import {
   ValueNode,
   ValuesNode,
 } from 'kysely'
-import { encodeValue } from './fold-table.ts'
+import { encodeColumn } from './fold-table.ts'
 import type { Columns, Tables } from './table.ts'
 
 /**
@@ -110,7 +110,7 @@ function encodeNode(
 ): OperationNode {
   const spec = name === undefined ? undefined : columns[name]?.spec
   if (spec === undefined || name === undefined || !ValueNode.is(node) || node.immediate) return node
-  return ValueNode.create(encodeValue({ name, spec }, { [name]: node.value }))
+  return ValueNode.create(encodeColumn({ name, spec }, node.value))
 }
 
 function nameOf(node: OperationNode): string | undefined {

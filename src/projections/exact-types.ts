@@ -1,10 +1,26 @@
 import pg from 'pg'
+import { decodeArray } from './array-literal.ts'
 
 const parsers: Readonly<Record<number, (text: string) => unknown>> = {
   [pg.types.builtins.INT8]: BigInt,
   [pg.types.builtins.DATE]: String,
   [pg.types.builtins.NUMERIC]: String,
   [pg.types.builtins.TIMESTAMPTZ]: parseTimestamp,
+}
+
+/** The array types of what columns can be, by pg_type.dat, with the types of their elements. */
+const elements: Readonly<Record<number, number>> = {
+  1000: pg.types.builtins.BOOL,
+  1005: pg.types.builtins.INT2,
+  1007: pg.types.builtins.INT4,
+  1009: pg.types.builtins.TEXT,
+  1016: pg.types.builtins.INT8,
+  1022: pg.types.builtins.FLOAT8,
+  1182: pg.types.builtins.DATE,
+  1185: pg.types.builtins.TIMESTAMPTZ,
+  1231: pg.types.builtins.NUMERIC,
+  2951: pg.types.builtins.UUID,
+  3807: pg.types.builtins.JSONB,
 }
 
 /**
@@ -31,10 +47,24 @@ function parseTimestamp(text: string): Date | null {
 
 /**
  * Parses results as the column types of projections promise: `bigint` as a bigint, `date` as its
- * text, `numeric` as its text; all else as pg does. Independent of pg's global parsers.
+ * text, `numeric` as its text, arrays of them likewise; all else as pg does. Independent of pg's
+ * global parsers for these.
  */
 export const exactTypes: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    (format === 'binary' ? undefined : parsers[oid]) ??
+    (format === 'binary' ? undefined : exactParser(oid)) ??
     pg.types.getTypeParser(oid, format ?? 'text')) as typeof pg.types.getTypeParser,
+}
+
+function exactParser(oid: number): ((text: string) => unknown) | undefined {
+  const element = elements[oid]
+  return element === undefined ? parsers[oid] : parseArray(oid, element)
+}
+
+/** Arrays that no column of ours declares, of several dimensions, are left to pg. */
+function parseArray(oid: number, element: number): (text: string) => unknown {
+  const parse = parsers[element] ?? pg.types.getTypeParser(element, 'text')
+  return (literal) =>
+    decodeArray(literal)?.map((item) => (item === null ? null : parse(item))) ??
+    pg.types.getTypeParser(oid, 'text')(literal)
 }

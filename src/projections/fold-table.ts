@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
 import type pg from 'pg'
 import { quoteIdent } from '../db/quote-ident.ts'
-import type { ColumnSpec } from './column.ts'
+import { encodeOrNull, normalizeOrNull } from './column.ts'
+import type { ColumnSpec } from './column-spec.ts'
 import type { Table } from './table.ts'
 
 /** A row with its values as the reducers see them. */
 export type FoldRow = Readonly<Record<string, unknown>>
 
-interface NamedColumn {
+export interface NamedColumn {
   readonly name: string
   readonly spec: ColumnSpec
 }
@@ -26,7 +27,9 @@ export class FoldTable {
 
   /** @param qualifiedName already quoted. */
   constructor(qualifiedName: string, table: Table) {
-    this.#columns = Object.entries(table.columns).map(([name, { spec }]) => ({ name, spec }))
+    this.#columns = Object.entries(table.columns)
+      .filter(([, { spec }]) => spec.generatedAs === undefined)
+      .map(([name, { spec }]) => ({ name, spec }))
     this.#keyColumns = this.#columns.filter((column) => column.spec.isPrimaryKey)
     this.#selectSql = selectSql(qualifiedName, this.#columns, this.#keyColumns)
     // A statement's name has 63 bytes, and belongs to one text for as long as the connection lives.
@@ -35,24 +38,25 @@ export class FoldTable {
     this.#deleteSql = deleteSql(qualifiedName, this.#keyColumns)
   }
 
-  /** Identifies a row within the table. */
+  /** Identifies a row within the table. Throws when the key has no value, or one that cannot be. */
   keyOf(row: FoldRow): string {
     const [only] = this.#keyColumns
-    if (this.#keyColumns.length === 1 && only !== undefined) return encodeValue(only, row) ?? ''
-    return JSON.stringify(this.#keyColumns.map((column) => encodeValue(column, row)))
+    if (this.#keyColumns.length === 1 && only !== undefined) return encodeKey(only, row)
+    return JSON.stringify(this.#keyColumns.map((column) => encodeKey(column, row)))
   }
 
   /**
-   * Makes the row that a reducer's values and the event's key stand for, with defaults filled in.
-   * Throws when a column has no value: the server would not say which event that was.
+   * Makes the row that a reducer's values and the event's key stand for, as it will be read again,
+   * with defaults filled in. Throws when a column has no value, or one that the server would refuse
+   * or change: the server would not say which event that was.
    */
   complete(key: FoldRow, values: FoldRow): FoldRow {
     const row: Record<string, unknown> = {}
-    for (const { name, spec } of this.#columns) {
-      const value = spec.isPrimaryKey ? key[name] : values[name]
-      row[name] = value === undefined ? spec.defaultValue : respell(spec, value)
-      if (!spec.isNullable && lacksValue(spec, row[name])) throw noValue(name, spec.isPrimaryKey)
+    for (const column of this.#columns) {
+      const { name, spec } = column
+      row[name] = normalize(column, (spec.isPrimaryKey ? key : values)[name])
     }
+    this.#refuseStrangers(row, values)
     return row
   }
 
@@ -75,10 +79,29 @@ export class FoldTable {
   async delete(client: pg.ClientBase, keys: readonly FoldRow[]): Promise<void> {
     await client.query(this.#deleteSql, toArrays(this.#keyColumns, keys))
   }
+
+  /** A column that is not there, or another row's key, would be lost without a word. */
+  #refuseStrangers(row: FoldRow, values: FoldRow): void {
+    for (const name in values) {
+      if (values[name] === undefined) continue
+      if (!Object.hasOwn(row, name)) throw new Error(`the table has no column "${name}" to write`)
+    }
+    for (const column of this.#keyColumns) {
+      if (values[column.name] === undefined) continue
+      if (encodeKey(column, values) === encodeKey(column, row)) continue
+      throw new Error(`column "${column.name}" is part of the key, which the event has otherwise`)
+    }
+  }
 }
 
-function lacksValue(spec: ColumnSpec, value: unknown): boolean {
-  return value === undefined || (value === null && spec.sqlType !== 'jsonb')
+function normalize({ name, spec }: NamedColumn, given: unknown): unknown {
+  const value = given === undefined ? spec.defaultValue : given
+  if (value === undefined) throw noValue(name, spec.isPrimaryKey)
+  try {
+    return normalizeOrNull(spec, value)
+  } catch (error) {
+    throw new RangeError(`column "${name}": ${(error as Error).message}`)
+  }
 }
 
 function noValue(column: string, isKey: boolean): Error {
@@ -89,16 +112,22 @@ function toArrays(columns: readonly NamedColumn[], rows: readonly FoldRow[]): (s
   return columns.map((column) => rows.map((row) => encodeValue(column, row)))
 }
 
-export function encodeValue({ name, spec }: NamedColumn, row: FoldRow): string | null {
-  const value = row[name]
-  if (value === undefined) return null
-  // A column that may not be null means JSON's null.
-  if (value === null) return spec.sqlType === 'jsonb' && !spec.isNullable ? 'null' : null
-  return spec.encode(value as never)
+/**
+ * Writes a value as the server casts it to the column's type. Throws for what the server would refuse
+ * or change, naming the column.
+ */
+export function encodeColumn(column: NamedColumn, value: unknown): string | null {
+  return encodeOrNull(column.spec, normalize(column, value))
 }
 
-function respell(spec: ColumnSpec, value: unknown): unknown {
-  return spec.respells && value !== null ? spec.decode(spec.encode(value as never)) : value
+/** Rows are normalized when they are made; keys come as the events have them. */
+function encodeValue(column: NamedColumn, row: FoldRow): string | null {
+  if (column.spec.isPrimaryKey) return encodeKey(column, row)
+  return encodeOrNull(column.spec, row[column.name])
+}
+
+function encodeKey(column: NamedColumn, row: FoldRow): string {
+  return column.spec.encode(normalize(column, row[column.name]))
 }
 
 function decodeRow(columns: readonly NamedColumn[], row: Record<string, string | null>): FoldRow {

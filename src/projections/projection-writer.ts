@@ -1,15 +1,18 @@
 import type { ColumnType, Kysely } from 'kysely'
-import type { Row, Table, Tables, Values } from './table.ts'
+import type { GeneratedNames, OptionalNames, Row, Table, Tables } from './table.ts'
 
-type Insertable<T extends Table> = Values<T> & { readonly [N in keyof Row<T>]?: Row<T>[N] }
-
-/** A table as Kysely writes it: what a fold may leave out, an insert may leave out too. */
+/**
+ * A table as Kysely writes it: an insert may leave out what a fold may leave out, and nothing writes what
+ * the server computes.
+ */
 type WriteTable<T extends Table> = {
-  readonly [N in keyof Row<T>]: ColumnType<
-    Row<T>[N],
-    undefined extends Insertable<T>[N] ? Row<T>[N] | undefined : Row<T>[N],
-    Row<T>[N]
-  >
+  readonly [N in keyof Row<T>]: N extends GeneratedNames<T['columns']>
+    ? ColumnType<Row<T>[N], never, never>
+    : ColumnType<
+        Row<T>[N],
+        N extends OptionalNames<T['columns']> ? Row<T>[N] | undefined : Row<T>[N],
+        Row<T>[N]
+      >
 }
 
 /** The tables of a projection as Kysely writes them. */

@@ -3,8 +3,9 @@ import type { AnyEventDefinition, EventOf } from '../core/event.ts'
 import { type EventRegistry, eventRegistry } from '../core/event-registry.ts'
 import { TidemarkError } from '../core/tidemark-error.ts'
 import type { BatchEvents } from './batch-events.ts'
+import { faultOfTables } from './check-tables.ts'
 import type { ProjectionWriter } from './projection-writer.ts'
-import type { Key, Row, Table, Tables, Values } from './table.ts'
+import type { Key, ReducedRow, Table, Tables, Values } from './table.ts'
 import type { Writes } from './writes.ts'
 
 export interface ProjectionOptions<D extends AnyEventDefinition, T extends Tables> {
@@ -28,7 +29,7 @@ export interface Fold<D extends AnyEventDefinition, T extends Table> {
   readonly key: (event: EventOf<D>) => Key<T> | null
   readonly on: {
     readonly [Type in EventOf<D>['type']]: (
-      row: Row<T> | null,
+      row: ReducedRow<T> | null,
       event: Extract<EventOf<D>, { readonly type: Type }>,
     ) => Values<T> | null
   }
@@ -152,6 +153,8 @@ export function projection<const D extends AnyEventDefinition, const T extends T
   for (const table of Object.values(options.tables)) {
     for (const column of Object.keys(table.columns)) requireIdentifier(name, column)
   }
+  const fault = faultOfTables(options.tables)
+  if (fault !== undefined) throw invalid(name, fault)
   if (!Number.isInteger(options.version) || options.version < 1) {
     throw invalid(name, `version ${options.version} is not a whole number from 1`)
   }

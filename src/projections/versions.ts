@@ -4,10 +4,11 @@ import { advisoryLockKey, type LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
 import { transaction } from '../db/transaction.ts'
 import { createCheckpoint } from '../subscriptions/checkpoint.ts'
-import { createTables, definitionHash, versionSchema } from './ddl.ts'
+import { definitionHash, versionSchema } from './ddl.ts'
 import { createOwnedSchema } from './owned-schema.ts'
 import type { AnyProjection } from './projection.ts'
 import { projectionSubscription } from './projection-subscriber.ts'
+import { buildIndexes, buildTables } from './run-ddl.ts'
 import { showVersion } from './views.ts'
 
 /**
@@ -127,7 +128,8 @@ async function createVersion(
   const schemaName = versionSchema(projection)
   await refuseSharedSchema(client, names, projection)
   await createOwnedSchema(client, names, schemaName)
-  await client.query(createTables(projection))
+  await buildTables(client, projection)
+  await buildIndexes(client, projection)
   await client.query(
     /* sql */ `
     insert into ${names.schema}.projections
