@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import {
   type AnyProjection,
   createStore,
+  doublePrecision,
   integer,
   projection,
   type Store,
@@ -42,7 +43,11 @@ const shapes = {
   },
   shrunk: { key: text().primaryKey(), count: integer() },
   reordered: { key: text().primaryKey(), note: text().nullable(), count: integer() },
-  retyped: { key: text().primaryKey(), count: text().nullable(), note: text().nullable() },
+  retyped: {
+    key: text().primaryKey(),
+    count: doublePrecision().nullable(),
+    note: text().nullable(),
+  },
 }
 
 /** One table, in one of the shapes. */
