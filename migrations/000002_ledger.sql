@@ -13,6 +13,8 @@ create table tidemark.commits (
   constraint commits_position_check check (position >= event_count)
 );
 
+create index commits_committed_at_idx on tidemark.commits (committed_at, position);
+
 comment on table tidemark.commits is
   'The ledger: one row per sequenced transaction, in commit order. Gives each event its position.';
 comment on column tidemark.commits.position is

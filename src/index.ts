@@ -40,6 +40,7 @@ export type { Token } from './core/token.ts'
 export type { Connection, KyselyLike, Queryable } from './db/queryable.ts'
 export { type Reactor, type ReactorOptions, reactor } from './jobs/reactor.ts'
 export { type AnyTask, type Job, type JobOptions, type Task, task } from './jobs/task.ts'
+export type { AsOfOptions } from './projections/as-of.ts'
 export type { BatchEvent, BatchEvents } from './projections/batch-events.ts'
 export {
   array,
@@ -71,7 +72,7 @@ export {
   projection,
 } from './projections/projection.ts'
 export type { ProjectionWriter, WriteDatabase } from './projections/projection-writer.ts'
-export type { ProjectionQuery, QueryDatabase } from './projections/query.ts'
+export type { ProjectionQuery, Queried, QueryDatabase } from './projections/query.ts'
 export type { RebuildOptions, RebuildProgress, RebuildResult } from './projections/rebuild.ts'
 export type { PromoteOptions, SwitchOptions, SwitchResult } from './projections/switch-version.ts'
 export {
@@ -131,6 +132,7 @@ export type { ReadChainOptions } from './store/read-chain.ts'
 export type { LogPage, LogPageOptions, ReadLogOptions } from './store/read-log.ts'
 export type { QueryResult, QueryToken } from './store/read-query.ts'
 export type { ReadDirection, ReadStreamOptions, StreamPageOptions } from './store/read-stream.ts'
+export type { LogMoment } from './subscriptions/log-moment.ts'
 export type { WaitOptions } from './subscriptions/wait-for.ts'
 export type { AuditOptions, AuditResult } from './worker/audit.ts'
 export {
@@ -148,4 +150,10 @@ export {
 export type { CheckName, DoctorFinding } from './worker/doctor/diagnosis.ts'
 export { type MigrateOptions, type MigrateResult, migrate } from './worker/migrate.ts'
 export type { LogStatus, SlotStatus, SubscriptionStatus } from './worker/status.ts'
+export {
+  type RequestHeaders,
+  readToken,
+  type TokenHeadersOptions,
+  tokenHeaders,
+} from './worker/token-headers.ts'
 export { runWorker, type WorkerOptions } from './worker/worker.ts'

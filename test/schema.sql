@@ -172,6 +172,8 @@ create table tidemark.subscriptions (
 
 CREATE INDEX append_keys_recorded_at_idx ON tidemark.append_keys USING btree (recorded_at);
 
+CREATE INDEX commits_committed_at_idx ON tidemark.commits USING btree (committed_at, "position");
+
 CREATE INDEX events_correlation_id_idx ON tidemark.events USING btree (((metadata ->> 'correlationId'::text))) WHERE (octet_length((metadata ->> 'correlationId'::text)) <= 500);
 
 CREATE INDEX events_recorded_at_idx ON tidemark.events USING brin (recorded_at, event_id uuid_minmax_multi_ops) WITH (pages_per_range='32', autosummarize='on');
@@ -567,6 +569,12 @@ create function tidemark.log_extent(
 )
   returns bigint
   language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.position_at_time(
+  at timestamp with time zone
+)
+  returns bigint
+  language sql stable parallel unsafe set search_path=pg_catalog, pg_temp;
 
 create function tidemark.publication_fingerprint(
   publication text
@@ -1117,6 +1125,12 @@ after:      position after which to read
 max_events: how many positions the run covers at most
 returns:    end of the run; equal to after when there is nothing to read';
 comment on type tidemark.log_row is 'What tidemark.read_log returns: an event with its position, or the end of a run.';
+comment on function tidemark.position_at_time(timestamp with time zone) is 'Finds the position that the log had reached at a time: that of the last commit until then, by the
+server''s clock.
+
+at:      a time; a commit counts if it was within the millisecond that begins there, because
+         languages whose clocks have milliseconds read its time as that
+returns: the position, 0 when the log was empty';
 comment on table tidemark.projections is 'Versions of each projection. One of them is live: its tables are what the views show.';
 comment on column tidemark.projections.changed_at is 'When its state last changed.';
 comment on column tidemark.projections.created_at is 'When the version was created.';

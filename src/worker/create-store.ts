@@ -2,18 +2,27 @@ import type pg from 'pg'
 import type { AnyEventDefinition } from '../core/event.ts'
 import { eventRegistry } from '../core/event-registry.ts'
 import { type Logger, silentLogger } from '../core/logger.ts'
+import { isTidemarkError } from '../core/tidemark-error.ts'
 import type { Token } from '../core/token.ts'
 import { connectionFailed, createPool } from '../db/connect.ts'
 import { logNames } from '../db/log-names.ts'
+import { settleAll } from '../db/settle-all.ts'
 import type { Reactor } from '../jobs/reactor.ts'
 import { reactorSubscription } from '../jobs/reactor-subscriber.ts'
+import { type AsOfOptions, asOf } from '../projections/as-of.ts'
+import { versionSchema } from '../projections/ddl.ts'
 import {
   type DiffOptions,
   type DiffResult,
   diffVersions,
 } from '../projections/diff/diff-versions.ts'
 import type { AnyProjection } from '../projections/projection.ts'
-import { type ProjectionQuery, queryProjection } from '../projections/query.ts'
+import {
+  listQueried,
+  type ProjectionQuery,
+  type Queried,
+  queryProjections,
+} from '../projections/query.ts'
 import { type RebuildOptions, type RebuildResult, rebuild } from '../projections/rebuild.ts'
 import {
   dropVersion,
@@ -43,6 +52,7 @@ import {
 } from '../store/import/import-events.ts'
 import type { ImportedEvent } from '../store/import/imported-event.ts'
 import { warnOfLossyEvents } from '../store/warn-of-lossy-events.ts'
+import type { LogMoment } from '../subscriptions/log-moment.ts'
 import { type WaitOptions, waitForToken } from '../subscriptions/wait-for.ts'
 import { type AuditOptions, type AuditResult, audit } from './audit.ts'
 import { type Diagnosis, type DoctorOptions, diagnose } from './doctor/diagnose.ts'
@@ -69,6 +79,11 @@ export interface StoreOptions<D extends AnyEventDefinition = AnyEventDefinition>
 export interface QueryOptions extends WaitOptions {
   /** Waits until the projection has applied this token's commit. Null: there is none to wait for. */
   readonly after?: Token | string | null
+  /**
+   * What to do when the projection has not applied it in time, because it is slow or stands still: throw
+   * (default), or read what is there. What can never come, as of a commit that was rolled back, throws.
+   */
+  readonly onTimeout?: 'throw' | 'stale'
   /** Which tables: those of the live version (default), or of the version that is defined. */
   readonly from?: 'live' | 'defined'
 }
@@ -79,11 +94,28 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
     DeciderStore,
     AsyncDisposable {
   /**
-   * Gives a read-only Kysely over a projection, typed by its definition.
+   * Gives a read-only Kysely over a projection, typed by its definition; or over several, given as
+   * `{ orders, customers }`, to join them: `selectFrom('orders.order_list')`. Tables of your own join by
+   * `withTables`, named with their schema: `public.users`.
    *
    * @throws WAIT_TIMED_OUT and what else {@link Store.waitFor} throws, when `after` is given.
    */
-  query<P extends AnyProjection>(projection: P, options?: QueryOptions): Promise<ProjectionQuery<P>>
+  query<const Q extends Queried>(queried: Q, options?: QueryOptions): Promise<ProjectionQuery<Q>>
+
+  /**
+   * Queries projections as they stood at a position or a time, in tables that are built for it and
+   * dropped when `use` has ended. See `asOf`.
+   *
+   * @example
+   * const total = await store.asOf(new Date('2026-11-17'), orders, (db) =>
+   *   db.selectFrom('order_list').select((eb) => eb.fn.sum('cents').as('cents')).executeTakeFirst())
+   */
+  asOf<const Q extends Queried, T>(
+    at: LogMoment,
+    queried: Q,
+    use: (db: ProjectionQuery<Q>, position: bigint) => Promise<T>,
+    options?: AsOfOptions,
+  ): Promise<T>
 
   /**
    * Waits until a commit is sequenced and, if given, until a projection or reactor has applied it.
@@ -172,10 +204,18 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
   const store: Store<D> = {
     ...events,
     ...deciderStore({ connection: pool, names, append: events.append, logger }),
-    query: async (projection, { after, from = 'live', ...wait } = {}) => {
-      if (after != null) await waitForToken(pool, names, after, toTarget(projection, from), wait)
-      return queryProjection(pool, projection, from) as never
+    query: async (queried, { after, from = 'live', onTimeout = 'throw', ...wait } = {}) => {
+      const waitings = listQueried(queried).map(async (projection) => {
+        if (after != null) await waitForToken(pool, names, after, toTarget(projection, from), wait)
+      })
+      await settleAll(waitings).catch((error: unknown) => {
+        if (onTimeout === 'throw' || !isStale(error)) throw error
+      })
+      const schemaOf = from === 'live' ? viewSchemaOf : versionSchema
+      return queryProjections(pool, queried, schemaOf) as never
     },
+    asOf: (at, queried, use, building) =>
+      asOf({ pool, names }, at, queried, (db, position) => use(db as never, position), building),
     waitFor: (token, target, wait) =>
       waitForToken(pool, names, token, target && toTarget(target, 'live'), wait),
     rebuild: (projection, build) =>
@@ -205,6 +245,15 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
 /** Less than half of the connections wait for other writers, so that there are some for the rest. */
 function waitingShare({ options }: pg.Pool): GroupCommitOptions {
   return { maxWaiting: Math.max(1, Math.floor((options.max ?? 10) / 2) - 1) }
+}
+
+function viewSchemaOf({ viewSchema }: AnyProjection): string {
+  return viewSchema
+}
+
+/** Whether a wait ended because a projection is behind, which it may not be later. */
+function isStale(error: unknown): boolean {
+  return isTidemarkError(error, 'WAIT_TIMED_OUT') || isTidemarkError(error, 'SUBSCRIPTION_FAILED')
 }
 
 function toTarget(target: AnyProjection | Reactor, from: 'live' | 'defined') {

@@ -1,0 +1,115 @@
+import { afterAll, describe, expect, expectTypeOf, test } from 'vitest'
+import { type AnyProjection, createStore, type Token } from '../../src/index.ts'
+import { counted, counts } from '../projections/counts.ts'
+import { follow } from '../projections/fixtures.ts'
+import { dropLogSlots, sequenceNow } from '../sequencer/ledger.ts'
+import { useDatabase } from '../support/database.ts'
+
+const database = useDatabase()
+
+afterAll(() => dropLogSlots(database.connectionString))
+
+const openStore = () => createStore({ connectionString: database.connectionString })
+
+test('several projections and a table of the user are joined', async () => {
+  const left = counts('query_left', 1)
+  const right = counts('query_right', 1)
+  await using one = await follow(database, left)
+  await using other = await follow(database, right)
+  await database.pool.query('create table names (key text, name text)')
+  await database.pool.query("insert into names values ('key-0', 'zero'), ('key-1', 'one')")
+  await using store = await openStore()
+  await store.append('query-joined', counted(4))
+  await sequenceNow(database.pool)
+  await Promise.all([one.untilCaughtUp(), other.untilCaughtUp()])
+
+  const db = await store.query({ l: left, r: right })
+  const query = db
+    .withTables<{ 'public.names': { key: string; name: string } }>()
+    .selectFrom('l.counts')
+    .innerJoin('r.counts as theirs', 'theirs.key', 'l.counts.key')
+    .innerJoin('public.names', 'public.names.key', 'l.counts.key')
+    .select(['l.counts.key', 'l.counts.count', 'theirs.count as theirs', 'name'])
+    .orderBy('l.counts.key')
+  const rows = await query.execute()
+  expectTypeOf(rows).toEqualTypeOf<{ key: string; count: number; theirs: number; name: string }[]>()
+  expect(rows).toEqual([
+    { key: 'key-0', count: 2, theirs: 2, name: 'zero' },
+    { key: 'key-1', count: 1, theirs: 1, name: 'one' },
+  ])
+  // The columns and tables of another projection are not to be had.
+  // @ts-expect-error no such table
+  expect(() => db.selectFrom('l.unknown').selectAll().compile()).not.toThrow()
+})
+
+test('a name that is a schema of its own means the projection of that name', async () => {
+  const projection = counts('query_shadow', 1, { schema: 'query_shadow_views' })
+  await using follower = await follow(database, projection)
+  await database.pool.query('create schema shadowed; create table shadowed.counts (key text)')
+  await using store = await openStore()
+  await store.append('query-shadow', counted(1))
+  await sequenceNow(database.pool)
+  await follower.untilCaughtUp()
+  const db = await store.query({ shadowed: projection })
+  expect(await db.selectFrom('shadowed.counts').selectAll().execute()).not.toEqual([])
+})
+
+describe('a query that waits for a projection which nobody keeps', () => {
+  let definitions = 0
+
+  function newProjection() {
+    definitions += 1
+    return counts(`query_stale_${definitions}`, 1)
+  }
+
+  async function appendUnseen(projection: AnyProjection): Promise<Token> {
+    await (await follow(database, projection)).stop()
+    await using store = await openStore()
+    const { token } = await store.append(`query-stale-${Math.random()}`, counted(1))
+    await sequenceNow(database.pool)
+    return token
+  }
+
+  test('throws when the time is up', async () => {
+    const projection = newProjection()
+    const after = await appendUnseen(projection)
+    await using store = await openStore()
+    await expect(store.query(projection, { after, timeoutMs: 50 })).rejects.toMatchObject({
+      code: 'WAIT_TIMED_OUT',
+    })
+  })
+
+  test('reads what is there, if told so, and also when the projection stands still', async () => {
+    const projection = newProjection()
+    const after = await appendUnseen(projection)
+    await using store = await openStore()
+    const options = { after, timeoutMs: 50, onTimeout: 'stale' } as const
+    const slow = await store.query(projection, options)
+    expect(await slow.selectFrom('counts').selectAll().execute()).toEqual(expect.any(Array))
+    await database.pool.query(
+      `update tidemark.subscriptions set state = 'failed', error = '{"message": "no"}'
+       where name = $1`,
+      [projection.name],
+    )
+    const stopped = await store.query({ stale: projection }, options)
+    expect(await stopped.selectFrom('stale.totals').selectAll().execute()).toEqual(
+      expect.any(Array),
+    )
+  })
+
+  test('throws for a commit that can never come, whatever it is told', async () => {
+    const projection = newProjection()
+    await appendUnseen(projection)
+    await using store = await openStore()
+    await expect(
+      store.query(projection, { after: 'no token', onTimeout: 'stale' }),
+    ).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
+    const client = await database.client()
+    await client.query('begin')
+    const { rows } = await client.query('select pg_current_xact_id()::text as id')
+    await client.query('rollback')
+    await expect(
+      store.query(projection, { after: `1.${rows[0].id}`, timeoutMs: 50, onTimeout: 'stale' }),
+    ).rejects.toMatchObject({ code: 'TRANSACTION_NOT_COMMITTED' })
+  })
+})
