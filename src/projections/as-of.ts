@@ -9,10 +9,11 @@ import { applyLanes, commitLanes, resetLanes } from '../subscriptions/apply-lane
 import { type LogMoment, positionAt } from '../subscriptions/log-moment.ts'
 import { type LogCursor, type LogRun, readExtent, readRun } from '../subscriptions/read-run.ts'
 import type { Subscriber } from '../subscriptions/subscriber.ts'
-import { createTables, versionSchema } from './ddl.ts'
+import { versionSchema } from './ddl.ts'
 import type { AnyProjection } from './projection.ts'
 import { projectionSubscriber } from './projection-subscriber.ts'
 import { listQueried, type Queried, queryProjections } from './query.ts'
+import { buildIndexes, buildTables } from './run-ddl.ts'
 
 export interface AsOfOptions {
   /** Positions in one transaction. Default 5,000. */
@@ -58,6 +59,7 @@ export async function asOf<T>(
       copies.set(projection, copy)
       await createUnlogged(pool, copy)
       await build(context, copy, position, options)
+      await transaction(pool, (client) => buildIndexes(client, copy))
     }
     const schemaOf = (projection: AnyProjection) =>
       versionSchema(copies.get(projection) ?? projection)
@@ -119,7 +121,7 @@ async function createUnlogged(pool: pg.Pool, copy: AnyProjection): Promise<void>
   const schema = versionSchema(copy)
   await transaction(pool, async (client) => {
     await client.query(`create schema ${quoteIdent(schema)}`)
-    await client.query(createTables(copy))
+    await buildTables(client, copy)
     const { rows } = await client.query<{ name: string }>(
       "select relname::text as name from pg_class where relnamespace = $1::regnamespace and relkind = 'r'",
       [quoteIdent(schema)],

@@ -24,7 +24,7 @@ import {
 } from '../../src/index.ts'
 import { versionSchema } from '../../src/projections/ddl.ts'
 import { type FoldRow, FoldTable } from '../../src/projections/fold-table.ts'
-import { queryProjection } from '../../src/projections/query.ts'
+import { queryProjections } from '../../src/projections/query.ts'
 import { ensureVersion } from '../../src/projections/versions.ts'
 import { useDatabase } from '../support/database.ts'
 import { names } from './fixtures.ts'
@@ -277,7 +277,7 @@ async function roundTrip({ definition, qualified, declared }: Stage, rows: reado
     const found = await new FoldTable(qualified, declared).select(client, rows)
     const byPlace = (a: FoldRow, b: FoldRow) => Number(a.place) - Number(b.place)
     // biome-ignore lint/suspicious/noExplicitAny: the columns differ from type to type
-    const query = queryProjection(database.pool, definition, 'defined') as any
+    const query = queryProjections(database.pool, definition, versionSchema) as any
     const queried = await query.selectFrom('kept').selectAll().orderBy('place').execute()
     return { found: [...found].sort(byPlace), queried: queried as FoldRow[] }
   } finally {
