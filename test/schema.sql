@@ -86,6 +86,7 @@ create table tidemark.projections (
   definition_hash text not null,
   created_at timestamp with time zone default now() not null,
   changed_at timestamp with time zone default now() not null,
+  tables jsonb,
   constraint projections_pkey PRIMARY KEY (name, version),
   constraint projections_schema_name_key UNIQUE (schema_name),
   constraint projections_state_check CHECK ((state = ANY (ARRAY['building'::text, 'ready'::text, 'live'::text, 'standby'::text, 'retired'::text]))),
@@ -1138,6 +1139,7 @@ comment on column tidemark.projections.definition_hash is 'Hash of the table def
 comment on column tidemark.projections.name is 'Name of the projection.';
 comment on column tidemark.projections.schema_name is 'Schema that holds the tables of this version.';
 comment on column tidemark.projections.state is 'building (catching up), ready (caught up), live (shown), standby (was live, follows), retired.';
+comment on column tidemark.projections.tables is 'Its tables as they were made: columns, types, nullability and keys. Null for versions made before.';
 comment on column tidemark.projections.version is 'Version, as its definition says.';
 comment on column tidemark.projections.view_schema is 'Schema that holds the views on the live version.';
 comment on function tidemark.publication_fingerprint(pg_catalog.text) is 'Identifies a publication as it stands: any change of it, even one that was undone, changes this.
@@ -1425,7 +1427,7 @@ grant select on table tidemark.events to tidemark_append;
 grant select on table tidemark.events to tidemark_read;
 grant select on table tidemark.events to tidemark_worker;
 grant select on table tidemark.log to tidemark_read;
-grant delete, insert, select, update (changed_at), update (state) on table tidemark.projections to tidemark_worker;
+grant delete, insert, select, update (changed_at), update (state), update (tables) on table tidemark.projections to tidemark_worker;
 grant select on table tidemark.projections to tidemark_append;
 grant select on table tidemark.projections to tidemark_read;
 grant select on table tidemark.seal_head to tidemark_read;

@@ -3,6 +3,7 @@ import { quoteIdent } from '../db/quote-ident.ts'
 import { quoteLiteral } from '../db/quote-literal.ts'
 import { encodeOrNull } from './column.ts'
 import type { AnyColumn, ColumnSpec } from './column-spec.ts'
+import { ddlText } from './ddl-text.ts'
 import { foreignKeysOf } from './foreign-keys.ts'
 import type { AnyProjection } from './projection.ts'
 import type { Index, IndexPart, Table } from './table.ts'
@@ -14,7 +15,8 @@ export function versionSchema(projection: AnyProjection): string {
 
 /**
  * Statements that create the tables of one version in its schema, with all that decides whether an
- * event can be applied: keys, checks, unique constraints and unique indexes.
+ * event can be applied: keys, checks, unique constraints and unique indexes. Then the projection's own
+ * SQL, if it brings some.
  */
 export function createTables(projection: AnyProjection): string {
   const tables = Object.entries(projection.tables)
@@ -25,6 +27,7 @@ export function createTables(projection: AnyProjection): string {
         .filter(([, index]) => index.unique === true)
         .map(([index, spec]) => createIndex(qualify(projection, name), index, spec)),
     ),
+    ...[ddlText(projection)].filter((text) => text !== ''),
   ].join(';\n')
 }
 
@@ -61,7 +64,7 @@ export function createIndexes(projection: AnyProjection): string {
 /** Identifies the shape of a version's tables, to notice that code and database drifted apart. */
 export function definitionHash(projection: AnyProjection): string {
   const statements = [createTables(projection), createIndexes(projection)]
-  const text = statements.filter((part) => part !== '').join(';\n')
+  const text = statements.filter((part) => part !== '').join('\n;\n')
   return createHash('sha256').update(text).digest('hex')
 }
 

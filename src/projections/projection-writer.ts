@@ -1,4 +1,5 @@
 import type { ColumnType, Kysely } from 'kysely'
+import type { RowsTable } from './rows.ts'
 import type { GeneratedNames, OptionalNames, Row, Table, Tables } from './table.ts'
 
 /**
@@ -16,7 +17,9 @@ type WriteTable<T extends Table> = {
 }
 
 /** The tables of a projection as Kysely writes them. */
-export type WriteDatabase<T extends Tables> = { readonly [N in keyof T]: WriteTable<T[N]> }
+export type WriteDatabase<T extends Tables> = {
+  readonly [N in keyof T]: T[N] extends RowsTable<infer R> ? R : WriteTable<T[N]>
+}
 
 /** A Kysely over the tables of one version, within the transaction of a chunk. */
 export type ProjectionWriter<T extends Tables> = Omit<

@@ -5,7 +5,7 @@ import { TidemarkError } from '../core/tidemark-error.ts'
 import type { BatchEvents } from './batch-events.ts'
 import { faultOfTables } from './check-tables.ts'
 import type { ProjectionWriter } from './projection-writer.ts'
-import type { Key, ReducedRow, Table, Tables, Values } from './table.ts'
+import type { DeclaredNames, Key, ReducedRow, Table, Tables, Values } from './table.ts'
 import type { Writes } from './writes.ts'
 
 export interface ProjectionOptions<D extends AnyEventDefinition, T extends Tables> {
@@ -14,6 +14,13 @@ export interface ProjectionOptions<D extends AnyEventDefinition, T extends Table
   /** Event types that the projection reads. */
   readonly events: readonly D[]
   readonly tables: T
+  /**
+   * Plain SQL that creates tables, or the URL of a file with it; their row types are given by `rows` in
+   * `tables`. Run once a version with its schema as the only one in `search_path`, so names without a
+   * schema; it may not end the transaction or make anything elsewhere. A change of the text is a change
+   * of the tables: raise `version`.
+   */
+  readonly ddl?: string | URL
   /** Schema of the views on the live version. Default: the projection's name. */
   readonly schema?: string
 }
@@ -93,6 +100,7 @@ export interface Projection<
   readonly version: number
   readonly events: readonly D[]
   readonly tables: T
+  readonly ddl?: string | URL
   /** Schema of the views on the live version. */
   readonly viewSchema: string
   readonly folds: readonly AnyFold[]
@@ -103,9 +111,9 @@ export interface Projection<
   /**
    * Adds a fold into one of the tables.
    *
-   * @throws DEFINITION_INVALID when the table has no primary key.
+   * @throws DEFINITION_INVALID when the table has no primary key, or no declared columns.
    */
-  fold<N extends keyof T & string, F extends AnyEventDefinition = D>(
+  fold<N extends DeclaredNames<T>, F extends AnyEventDefinition = D>(
     table: N,
     fold: Fold<F, T[N]>,
   ): Projection<D, T>
@@ -130,6 +138,7 @@ export interface AnyProjection {
   readonly name: string
   readonly version: number
   readonly tables: Tables
+  readonly ddl?: string | URL
   readonly viewSchema: string
   readonly folds: readonly AnyFold[]
   readonly eachLevel: AnyEach | null
@@ -159,14 +168,14 @@ export function projection<const D extends AnyEventDefinition, const T extends T
     throw invalid(name, `version ${options.version} is not a whole number from 1`)
   }
   if (options.events.length === 0) throw invalid(name, 'it reads no events')
-  const { version, events, tables } = options
-  const base = { name, version, events, tables, viewSchema }
+  const { version, events, tables, ddl } = options
+  const base = { name, version, events, tables, viewSchema, ...(ddl === undefined ? {} : { ddl }) }
   return withLevels(base, { folds: [], eachLevel: null, batchLevel: null })
 }
 
 type Base<D extends AnyEventDefinition, T extends Tables> = Pick<
   Projection<D, T>,
-  'name' | 'version' | 'events' | 'tables' | 'viewSchema'
+  'name' | 'version' | 'events' | 'tables' | 'ddl' | 'viewSchema'
 >
 
 type Levels = Pick<AnyProjection, 'folds' | 'eachLevel' | 'batchLevel'>
@@ -222,6 +231,9 @@ function requirePrimaryKey(name: string, tableName: string, table: Table | undef
       name,
       `column "${odd}" of table "${tableName}" cannot be a key: its values have several spellings`,
     )
+  }
+  if (table === undefined) {
+    throw invalid(name, `a fold needs declared columns, and \`tables\` has none of "${tableName}"`)
   }
   if (keys.length > 0) return
   throw invalid(name, `table "${tableName}" has no primary key: mark a column with primaryKey()`)

@@ -9,6 +9,11 @@ export interface Table<C extends Columns = Columns> {
   readonly options?: TableOptions<string>
 }
 
+/** The tables whose columns are declared, rather than created by plain SQL. */
+export type DeclaredNames<T extends Tables> = {
+  [N in keyof T & string]: '$rows' extends keyof T[N] ? never : N
+}[keyof T & string]
+
 /** What a table has besides its columns. The names of indexes and constraints are given. */
 export interface TableOptions<Name extends string> {
   /** Sets of columns of which no two rows have the same, checked at the end of each statement. */

@@ -5,6 +5,7 @@ import { type Connection, run } from '../db/queryable.ts'
 import { transaction } from '../db/transaction.ts'
 import { createCheckpoint } from '../subscriptions/checkpoint.ts'
 import { definitionHash, versionSchema } from './ddl.ts'
+import { recordTables, requireUnchanged } from './drift.ts'
 import { createOwnedSchema } from './owned-schema.ts'
 import type { AnyProjection } from './projection.ts'
 import { projectionSubscription } from './projection-subscriber.ts'
@@ -71,7 +72,8 @@ export type VersionsToCreate = 'any' | 'first' | 'none'
  * projection as the live one, a later one as `building` beside the live one.
  *
  * @returns the version, or undefined when it does not exist and was not to be created.
- * @throws PROJECTION_DRIFTED when the version exists with other tables: raise the version.
+ * @throws PROJECTION_DRIFTED when the version exists with other tables: raise the version; or when
+ *   somebody changed its tables by hand.
  * @throws SCHEMA_FOREIGN when a schema of the name exists that tidemark did not create.
  */
 export async function ensureVersion(
@@ -84,7 +86,11 @@ export async function ensureVersion(
     await lockProjection(client, names, projection.name)
     const versions = await listVersions(client, names, projection.name)
     const existing = versions.find((version) => version.version === projection.version)
-    if (existing !== undefined) return requireSameTables(projection, existing)
+    if (existing !== undefined) {
+      requireSameTables(projection, existing)
+      await requireUnchanged(client, names, existing)
+      return existing
+    }
     const isFirst = !versions.some((version) => version.state !== 'retired')
     if (create === 'none' || (create === 'first' && !isFirst)) return undefined
     await createVersion(client, names, projection, isFirst ? 'live' : 'building')
@@ -144,6 +150,7 @@ async function createVersion(
       definitionHash(projection),
     ],
   )
+  await recordTables(client, names, projection)
   await createCheckpoint(client, names, projectionSubscription(projection), 0n)
   if (state === 'live') {
     await createOwnedSchema(client, names, projection.viewSchema)
@@ -172,11 +179,8 @@ async function refuseSharedSchema(
   )
 }
 
-function requireSameTables(
-  projection: AnyProjection,
-  existing: ProjectionVersion,
-): ProjectionVersion {
-  if (existing.definitionHash === definitionHash(projection)) return existing
+function requireSameTables(projection: AnyProjection, existing: ProjectionVersion): void {
+  if (existing.definitionHash === definitionHash(projection)) return
   const { name, version } = projection
   const reason = 'its tables are declared otherwise now'
   throw new TidemarkError(

@@ -255,7 +255,10 @@ async function relationsIn(
       ) as columns
     from pg_class as c
     join pg_namespace as n on n.oid = c.relnamespace
-    where n.nspname = $1 and c.relkind = $2
+    where n.nspname = $1
+      -- A table in partitions is one table.
+      and case c.relkind when 'p' then 'r' else c.relkind end = $2
+      and not c.relispartition
     order by c.relname`,
     [schema, kind],
   )
