@@ -5,7 +5,7 @@ import { TidemarkError } from '../core/tidemark-error.ts'
 import type { BatchEvents } from './batch-events.ts'
 import { faultOfTables } from './check-tables.ts'
 import type { ProjectionWriter } from './projection-writer.ts'
-import type { DeclaredNames, Key, ReducedRow, Table, Tables, Values } from './table.ts'
+import type { DeclaredNames, Key, ReducedRow, Row, Table, Tables, Values } from './table.ts'
 import type { Writes } from './writes.ts'
 
 export interface ProjectionOptions<D extends AnyEventDefinition, T extends Tables> {
@@ -41,6 +41,22 @@ export interface Fold<D extends AnyEventDefinition, T extends Table> {
     ) => Values<T> | null
   }
 }
+
+/** Refuses handlers of no event, and columns that are not there, which a function's result may have else. */
+type OnlyColumns<O, On, T extends Table> = {
+  readonly [Type in keyof O]: Type extends keyof On
+    ? O[Type] extends (...args: never) => infer Result
+      ? [Exclude<NamesIn<Result>, keyof Row<T>>] extends [never]
+        ? unknown
+        : (...args: never) => {
+            readonly [N in Exclude<NamesIn<Result>, keyof Row<T>>]: never
+          }
+      : unknown
+    : never
+}
+
+/** The names of what an object, or one of several, has. */
+type NamesIn<R> = R extends object ? keyof R : never
 
 /** A fold without its types, as the engine runs it. */
 export interface AnyFold {
@@ -113,9 +129,15 @@ export interface Projection<
    *
    * @throws DEFINITION_INVALID when the table has no primary key, or no declared columns.
    */
-  fold<N extends DeclaredNames<T>, F extends AnyEventDefinition = D>(
+  fold<
+    N extends DeclaredNames<T>,
+    F extends AnyEventDefinition = D,
+    const O extends Fold<F, T[N]>['on'] = Fold<F, T[N]>['on'],
+  >(
     table: N,
-    fold: Fold<F, T[N]>,
+    fold: Omit<Fold<F, T[N]>, 'on'> & {
+      readonly on: O & OnlyColumns<O, Fold<F, T[N]>['on'], T[N]>
+    },
   ): Projection<D, T>
 
   /**

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import {
   array,
@@ -14,6 +14,7 @@ import {
   text,
   uuid,
 } from '../../src/index.ts'
+import { FoldTable } from '../../src/projections/fold-table.ts'
 
 const Counted = event('counted').v(1, z.object({ key: z.string() }))
 
@@ -77,4 +78,27 @@ test('takes tables that refer to each other by their keys', () => {
     { foreignKeys: { pair: foreignKey(pairs, { b: 'b', a: 'a' }) } },
   )
   expect(define({ lines, orders, pairs })).toBeDefined()
+})
+
+describe('a reducer that returns what cannot be stored is refused by column', () => {
+  const declared = table({
+    id: integer().primaryKey(),
+    note: text().nullable(),
+    length: integer().generatedAs('length(note)'),
+  })
+  const fold = new FoldTable('t', declared)
+
+  test.each([
+    ['a column that is not there', { notes: 'x' }, 'no column "notes"'],
+    ['a generated column', { length: 1 }, 'no column "length"'],
+    ["another row's key", { id: 2 }, 'column "id" is part of the key'],
+    ['a value of another type', { note: 1 }, 'column "note": it takes a string'],
+  ])('%s', (_, values, said) => {
+    expect(() => fold.complete({ id: 1 }, values)).toThrow(said)
+  })
+
+  test('but the row as it was, with its key, and what is undefined', () => {
+    const row = fold.complete({ id: 1 }, { id: 1, note: 'x', gone: undefined })
+    expect(row).toStrictEqual({ id: 1, note: 'x' })
+  })
 })

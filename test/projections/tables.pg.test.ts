@@ -189,6 +189,24 @@ test('labels and elements are checked when SQL writes them', async () => {
   await expect(insert('cents', -1)).rejects.toMatchObject({ constraint: 'not_negative' })
 })
 
+test('a value that the server would change stops a projection by column and event, unstored', async () => {
+  const name = newName()
+  const definition = projection(name, {
+    version: 1,
+    events: [Put],
+    tables: { texts: table({ id: integer().primaryKey(), mail: text() }) },
+  }).fold('texts', {
+    key: ({ data }) => (data.to === name ? { id: data.id } : null),
+    on: { put: (_, { data }) => ({ mail: String.fromCharCode(data.id) }) },
+  })
+  await commit(database.pool, [Put({ to: name, id: 0xd800 })])
+  await using _follower = await follow(database, definition)
+  expect(await reasonOfStop(definition)).toMatch(
+    /event .*put.* column .*mail.*half a surrogate pair/,
+  )
+  expect(await rowsOf(`${name}.texts`)).toEqual([])
+})
+
 describe('a unique column', () => {
   function mailboxes(name: string) {
     return projection(name, {

@@ -1,19 +1,25 @@
+import type { GeneratedAlways, Kysely, Selectable } from 'kysely'
 import { expect, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 import {
+  array,
   bigint,
+  enumeration,
   event,
+  foreignKey,
   type Json,
   jsonb,
   type Key,
   numeric,
   projection,
   type Row,
+  rows,
   type Store,
   table,
   text,
   timestamptz,
   type Values,
+  type WriteDatabase,
 } from '../../src/index.ts'
 
 const Opened = event('account.opened').v(1, z.object({ account: z.string() }))
@@ -142,6 +148,140 @@ test('a fold with a wrong table, key or value does not compile', () => {
     },
   })
   expectTypeOf(wrongTable).toBeFunction()
+})
+
+test('a fold that returns a column which is not there, or not its to write, does not compile', () => {
+  const on = { 'account.opened': values, 'account.deposited': values }
+  start.fold('balances', {
+    key,
+    // @ts-expect-error no such column
+    on: { ...on, 'account.opened': () => ({ ...values(), cent: 1n }) },
+  })
+  start.fold('balances', {
+    key,
+    on: {
+      ...on,
+      // @ts-expect-error a column of the key has another type
+      'account.opened': () => ({ ...values(), account: 1 }),
+    },
+  })
+  const generated = projection('generated', {
+    version: 1,
+    events: [Opened],
+    tables: {
+      t: table({
+        account: text().primaryKey(),
+        mail: text(),
+        domain: text().generatedAs("split_part(mail, '@', 2)"),
+        state: enumeration('open', 'closed').default('open'),
+        tags: array(text().nullable()).nullable(),
+      }),
+    },
+  })
+  generated.fold('t', {
+    key: ({ data }) => data,
+    on: {
+      'account.opened': (row) => {
+        expectTypeOf(row).toEqualTypeOf<{
+          readonly account: string
+          readonly mail: string
+          readonly state: 'open' | 'closed'
+          readonly tags: readonly (string | null)[] | null
+        } | null>()
+        return { ...row, mail: 'a@b', state: 'closed', tags: [null, 'a'] }
+      },
+    },
+  })
+  generated.fold('t', {
+    key: ({ data }) => data,
+    // @ts-expect-error a generated column
+    on: { 'account.opened': () => ({ mail: 'a@b', domain: 'b' }) },
+  })
+  generated.fold('t', {
+    key: ({ data }) => data,
+    // @ts-expect-error no such label
+    on: { 'account.opened': () => ({ mail: 'a@b', state: 'gone' }) },
+  })
+  const query = (db: Kysely<WriteDatabase<typeof generated.tables>>) => {
+    db.insertInto('t').values({ account: 'a', mail: 'a@b' })
+    db.insertInto('t').values({ account: 'a', mail: 'a@b', state: 'closed', tags: null })
+    db.updateTable('t')
+      .set({ tags: ['a', null] })
+      .where('domain', '=', 'b')
+    // @ts-expect-error a column without default is missing
+    db.insertInto('t').values({ account: 'a' })
+    // @ts-expect-error a generated column
+    db.insertInto('t').values({ account: 'a', mail: 'a@b', domain: 'b' })
+    // @ts-expect-error a generated column
+    db.updateTable('t').set({ domain: 'b' })
+    // @ts-expect-error no such label
+    db.updateTable('t').set({ state: 'gone' })
+  }
+  expectTypeOf(query).toBeFunction()
+  expectTypeOf<
+    Selectable<WriteDatabase<typeof generated.tables>['t']>['domain']
+  >().toEqualTypeOf<string>()
+})
+
+test('options of a table that name columns which are not there do not compile', () => {
+  const columns = { account: text().primaryKey(), mail: text(), parent: text().nullable() }
+  table(columns, {
+    unique: { one_mail: ['mail', 'account'] },
+    indexes: {
+      by_mail: ['mail', { sql: 'lower(parent)' }],
+      by_parent: { on: ['parent'], include: ['mail'], unique: true },
+    },
+    foreignKeys: { both: foreignKey(balances, { account: 'account', mail: 'currency' }) },
+  })
+  // @ts-expect-error no such column in an index
+  table(columns, { indexes: { by_mail: ['mails'] } })
+  // @ts-expect-error no such column in an index
+  table(columns, { indexes: { by_mail: { on: ['mail'], include: ['mails'] } } })
+  // @ts-expect-error no such column in a unique constraint
+  table(columns, { unique: { one_mail: ['mails'] } })
+  // @ts-expect-error no such column in a foreign key
+  table(columns, { foreignKeys: { both: foreignKey(balances, { accounts: 'account' }) } })
+  // @ts-expect-error no such column in the table that is referred to
+  foreignKey(balances, { account: 'accounts' })
+  text().references(balances, 'account').nullable()
+  text().nullable().references(balances, 'account')
+  // @ts-expect-error no such column in the table that is referred to
+  text().references(balances, 'accounts')
+  // @ts-expect-error the column that is referred to has another type
+  bigint().references(balances, 'account')
+  // @ts-expect-error no label of that name
+  enumeration('open', 'closed').default('gone')
+  // @ts-expect-error null in an array of a type that is not nullable
+  array(text()).default([null])
+})
+
+test('tables of plain SQL are typed as they are said to be, and are not folded into', () => {
+  const own = projection('own', {
+    version: 1,
+    events: [Opened],
+    ddl: 'create table visits (id bigint generated always as identity, page text not null)',
+    tables: rows<{ visits: { id: GeneratedAlways<bigint>; page: string } }>(),
+  })
+  // @ts-expect-error no declared columns
+  const folded = () => own.fold('visits', { key, on: { 'account.opened': values } })
+  expect(folded).toThrow('a fold needs declared columns')
+  own.each({
+    on: {
+      'account.opened': (db) => {
+        // @ts-expect-error a column is missing
+        db.insertInto('visits').values({})
+        // @ts-expect-error a column that the server computes
+        db.insertInto('visits').values({ page: 'a', id: 1n })
+        return db.insertInto('visits').values({ page: 'a' })
+      },
+    },
+  })
+  const typed = async (store: Store) => {
+    const query = await store.query(own)
+    const found = await query.selectFrom('visits').selectAll().execute()
+    expectTypeOf(found).toEqualTypeOf<{ id: bigint; page: string }[]>()
+  }
+  expectTypeOf(typed).toBeFunction()
 })
 
 test('a column with a wrong default does not compile', () => {
