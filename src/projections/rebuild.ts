@@ -6,17 +6,25 @@ import type { LogNames } from '../db/log-names.ts'
 import { isTransient } from '../db/sqlstate.ts'
 import { pause } from '../db/wait.ts'
 import { LogSession } from '../subscriptions/log-session.ts'
+import { paceOf } from '../subscriptions/pace.ts'
 import { runSubscription } from '../subscriptions/run-subscription.ts'
+import type { SubscriptionContext } from '../subscriptions/subscription-context.ts'
 import { type BuildStatus, markReady, reactivate, readBuildStatus } from './build-status.ts'
 import { projectionLag } from './lag.ts'
 import type { AnyProjection } from './projection.ts'
 import { projectionSubscriber } from './projection-subscriber.ts'
+import { RecentRate } from './recent-rate.ts'
 import { unknownVersion } from './switch-version.ts'
 import { ensureVersion, listVersions, type ProjectionState } from './versions.ts'
 
 export interface RebuildOptions {
   /** Positions in one transaction. Default 5,000. */
   readonly batchSize?: number
+  /**
+   * Events of the log to pass a second at most, also those of types that the projection does not read.
+   * Default: no limit. A worker that builds the version at the same time is not held up.
+   */
+  readonly maxEventsPerSecond?: number
   readonly onProgress?: (progress: RebuildProgress) => void
   /** Stops after the chunk at hand. The version stays, and the next rebuild goes on from there. */
   readonly signal?: AbortSignal
@@ -27,6 +35,7 @@ export interface RebuildProgress {
   readonly position: bigint
   /** Where the log reaches now; it goes on growing. */
   readonly head: bigint
+  /** In the last seconds. */
   readonly eventsPerSecond: number
   /** Null until it can be estimated. */
   readonly remainingMs: number | null
@@ -71,6 +80,7 @@ export async function rebuild(
 ): Promise<RebuildResult> {
   const { pool, names, logger } = context
   const began = performance.now()
+  const speed = speedOf(options)
   await requireBuildable(context, projection)
   await reactivate(pool, names, projection)
   const build = new AbortController()
@@ -89,7 +99,7 @@ export async function rebuild(
         session,
         logger,
         owner: `rebuild ${randomUUID().slice(0, 8)}`,
-        batchSize: options.batchSize ?? defaults.batchSize,
+        ...speed,
         maxAttempts: defaults.maxAttempts,
       },
       signal,
@@ -104,6 +114,27 @@ export async function rebuild(
     build.abort()
     await Promise.all(parts)
   }
+}
+
+/** A tenth of a second's events at once, so that a slow rebuild is not one that comes in jolts. */
+function speedOf({
+  batchSize = defaults.batchSize,
+  maxEventsPerSecond: limit,
+}: RebuildOptions): Pick<SubscriptionContext, 'batchSize' | 'pace'> {
+  if (limit === undefined) return { batchSize }
+  if (!(limit > 0)) throw unusable(limit)
+  return { batchSize: Math.min(batchSize, Math.max(1, Math.ceil(limit / 10))), pace: paceOf(limit) }
+}
+
+function unusable(limit: number): TidemarkError {
+  const reason = 'it is a number above 0'
+  return new TidemarkError(
+    'OPTION_INVALID',
+    `maxEventsPerSecond ${limit} is not usable: ${reason}`,
+    {
+      details: { option: 'maxEventsPerSecond', reason },
+    },
+  )
 }
 
 async function requireBuildable(context: RebuildContext, projection: AnyProjection): Promise<void> {
@@ -130,13 +161,13 @@ async function watch(
   options: RebuildOptions,
   signal: AbortSignal,
 ): Promise<BuildStatus> {
-  const began = performance.now()
+  const rate = new RecentRate()
   let first: BuildStatus | undefined
   for (;;) {
     const status = await look(context, projection)
     if (status !== undefined) {
       first ??= status
-      options.onProgress?.(progressOf(first, status, performance.now() - began))
+      options.onProgress?.(progressOf(status, rate.add(status.position, performance.now())))
       if (status.failure !== null) throw failed(projection, status.failure)
       if (isBuilt(first, status)) return status
     }
@@ -164,16 +195,14 @@ function isBuilt(first: BuildStatus, now: BuildStatus): boolean {
   return now.state === 'live' ? now.position >= first.head : now.state !== 'building'
 }
 
-function progressOf(first: BuildStatus, now: BuildStatus, elapsedMs: number): RebuildProgress {
-  const done = Number(now.position - first.position)
-  const eventsPerSecond = elapsedMs === 0 ? 0 : (done / elapsedMs) * 1_000
-  const left = Number(now.head - now.position)
-  return {
-    position: now.position,
-    head: now.head,
-    eventsPerSecond,
-    remainingMs: eventsPerSecond === 0 ? null : (left / eventsPerSecond) * 1_000,
-  }
+function progressOf({ position, head }: BuildStatus, eventsPerSecond: number): RebuildProgress {
+  const left = Number(head - position)
+  return { position, head, eventsPerSecond, remainingMs: timeFor(left, eventsPerSecond) }
+}
+
+function timeFor(left: number, eventsPerSecond: number): number | null {
+  if (eventsPerSecond === 0) return null
+  return (Math.max(0, left) / eventsPerSecond) * 1_000
 }
 
 function failed(projection: AnyProjection, reason: string): TidemarkError {

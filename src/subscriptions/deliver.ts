@@ -66,8 +66,10 @@ async function deliverRuns(
       await applyRun(subscriber, context, cursor, run, signal)
       if (signal.aborted) return
       healthy()
+      const passed = Number(run.end.position - cursor.position)
       cursor = run.end
       context.onChunk?.(cursor.position, run.events?.length ?? null)
+      await context.pace?.(passed, signal)
     }
   } finally {
     await ahead?.catch(() => {})

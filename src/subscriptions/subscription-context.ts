@@ -2,6 +2,7 @@ import type pg from 'pg'
 import type { Logger } from '../core/logger.ts'
 import type { LogNames } from '../db/log-names.ts'
 import type { LogSession } from './log-session.ts'
+import type { Pace } from './pace.ts'
 
 export interface SubscriptionContext {
   readonly pool: pg.Pool
@@ -14,6 +15,8 @@ export interface SubscriptionContext {
   readonly batchSize: number
   /** Attempts at a chunk whose handler throws, before the subscription stops as failed. */
   readonly maxAttempts: number
+  /** Called after each chunk, with the positions that it passed. */
+  readonly pace?: Pace | undefined
   /** How long a chunk waits for a lock, and how long it may ask nothing. Defaults 10,000 and 60,000. */
   readonly chunkLimits?: { readonly lockTimeoutMs?: number; readonly silenceMs?: number }
   /** Events: null when they stay in the server. */

@@ -206,6 +206,24 @@ describe('a rebuild', () => {
     expect(progress.at(-1)?.eventsPerSecond).toBeGreaterThan(0)
   })
 
+  test('goes no faster than it is told to', async () => {
+    const name = newName()
+    await makeLive(name)
+    const began = performance.now()
+    const chunks = new Set<bigint>()
+    const { position } = await store.rebuild(counts(name, 2), {
+      maxEventsPerSecond: 500,
+      onProgress: (step) => chunks.add(step.position),
+    })
+    const seconds = (performance.now() - began) / 1_000
+    // Less a second, which is what a slow chunk may be followed by.
+    expect(seconds).toBeGreaterThan(Number(position) / 500 - 1)
+    expect(chunks.size).toBeGreaterThan(3)
+    await expect(store.rebuild(counts(name, 3), { maxEventsPerSecond: 0 })).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+    })
+  })
+
   test('that was cancelled goes on from its checkpoint and applies nothing twice', async () => {
     const name = newName()
     await makeLive(name)

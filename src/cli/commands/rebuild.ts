@@ -14,6 +14,7 @@ import { requireDefinitions, type Target, withStore } from '../target.ts'
 interface RebuildCommandOptions extends GlobalOptions {
   readonly version?: number
   readonly batchSize?: number
+  readonly maxRate?: number
 }
 
 /** `tidemark rebuild`: builds a version of a projection beside the live one. */
@@ -25,6 +26,7 @@ export function rebuildCommand(host: Host): Command {
     .argument('<projection>', 'name of a projection in the config file')
     .option('--version <n>', 'version to build (default: the newest)', positiveInteger)
     .option('--batch-size <n>', 'events in one transaction (default: 5000)', positiveInteger)
+    .option('--max-rate <n>', 'events a second at most (default: no limit)', positiveInteger)
     .action(async (name: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<RebuildCommandOptions>()
       const target = await requireDefinitions(options, host)
@@ -41,7 +43,7 @@ async function runRebuild(
   target: Target,
   definition: AnyProjection,
 ): Promise<{ readonly result: RebuildResult; readonly unsequenced: number }> {
-  const { batchSize } = options
+  const { batchSize, maxRate } = options
   const progress = showProgress(host, options, definition)
   const signal = host.stopSignals.listen(progress.announceStop)
   const lastError = new LastError()
@@ -49,6 +51,7 @@ async function runRebuild(
     signal,
     onProgress: progress.show,
     ...(batchSize === undefined ? {} : { batchSize }),
+    ...(maxRate === undefined ? {} : { maxEventsPerSecond: maxRate }),
   }
   try {
     return await withStore(
