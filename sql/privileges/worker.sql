@@ -24,7 +24,7 @@ grant insert, update (position, state, error, owner, updated_at), delete
   on tidemark.subscriptions
   to tidemark_worker;
 
-grant insert, update (state, changed_at, tables), delete
+grant insert, update (state, is_indexed, start_position, changed_at, tables), delete
   on tidemark.projections
   to tidemark_worker;
 

@@ -5,9 +5,11 @@ import { formatCount, formatDuration } from './format.ts'
 import type { GlobalOptions } from './global-options.ts'
 import type { Host } from './host.ts'
 
+type Progress = Omit<RebuildProgress, 'isIndexing'> & Partial<RebuildProgress>
+
 /** Shows how far something is that reads the log, on stderr. */
 export interface ProgressDisplay {
-  readonly show: (progress: RebuildProgress) => void
+  readonly show: (progress: Progress) => void
   /** Says that a stop was asked for, where somebody is looking. */
   readonly announceStop: () => void
   readonly end: () => void
@@ -40,9 +42,12 @@ export function showTitledProgress(
 }
 
 /** Writes how far a rebuild is: `5,000 of 12,000 (41%), 1,234 events/s, 6.0 s left`. */
-export function progressText({ position, head, ...pace }: RebuildProgress): string {
+export function progressText({ position, head, ...pace }: Progress): string {
   const left = pace.remainingMs === null ? '' : `, ${formatDuration(pace.remainingMs)} left`
   const done = percentOf({ position, head })
+  if (pace.isIndexing === true) {
+    return `${formatCount(position)} of ${formatCount(head)} (${done}%), making indexes`
+  }
   return (
     `${formatCount(position)} of ${formatCount(head)} (${done}%), ` +
     `${formatCount(pace.eventsPerSecond)} events/s${left}`

@@ -6,7 +6,12 @@
  * - `ledger-written`: the ledger has the commits; the server has not been told
  * - `slot-created`: a replication slot exists that is recorded nowhere
  * - `chunk-applied`: a subscription has applied a chunk and not committed it
+ * - `indexes-made`: a version that was rebuilt has its indexes, not committed yet
+ * - `version-ready`: it is said to be ready, not committed yet
  * - `version-switched`: another version of a projection is live, not committed yet
+ * - `views-switched`: the views show it, not committed yet
+ * - `version-dropped`: a version and its tables are gone, not committed yet
+ * - `version-reset`: its tables are empty and its checkpoint is back, not committed yet
  */
 export type Failpoint =
   | 'commit-received'
@@ -14,7 +19,12 @@ export type Failpoint =
   | 'ledger-written'
   | 'slot-created'
   | 'chunk-applied'
+  | 'indexes-made'
+  | 'version-ready'
   | 'version-switched'
+  | 'views-switched'
+  | 'version-dropped'
+  | 'version-reset'
 
 let reached: ((failpoint: Failpoint) => void) | undefined
 

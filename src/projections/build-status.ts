@@ -7,6 +7,8 @@ export interface BuildStatus {
   readonly state: ProjectionState
   readonly position: bigint
   readonly head: bigint
+  /** Whether its indexes are being made, which comes after the events. */
+  readonly isIndexing: boolean
   /** Why it stands still; null while it goes on. */
   readonly failure: string | null
 }
@@ -15,6 +17,7 @@ interface Row {
   readonly state: ProjectionState
   readonly position: string
   readonly head: string
+  readonly is_indexing: boolean
   readonly failure: string | null
 }
 
@@ -35,6 +38,13 @@ export async function readBuildStatus(
         p.state,
         s.position::text,
         q.position::text as head,
+        exists (
+          select
+          from pg_stat_progress_create_index as i
+          join pg_class as c on c.oid = i.relid
+          join pg_namespace as n on n.oid = c.relnamespace
+          where i.datname = current_database() and n.nspname = p.schema_name
+        ) as is_indexing,
         case when s.state = 'failed' then s.error ->> 'message' end as failure
       from ${names.schema}.projections as p
       join ${names.schema}.subscriptions as s
@@ -44,7 +54,14 @@ export async function readBuildStatus(
     values: [version.name, version.version],
   })
   if (row === undefined) return undefined
-  return { ...row, position: BigInt(row.position), head: BigInt(row.head) }
+  const { state, position, head, is_indexing, failure } = row
+  return {
+    state,
+    position: BigInt(position),
+    head: BigInt(head),
+    isIndexing: is_indexing,
+    failure,
+  }
 }
 
 /** Clears a failure, so that the version is tried again. */
@@ -58,21 +75,6 @@ export async function reactivate(
       update ${names.schema}.subscriptions
       set state = 'active', error = null
       where kind = 'projection' and name = $1 and version = $2 and state = 'failed'`,
-    values: [version.name, version.version],
-  })
-}
-
-/** Says that a version which was building has caught up. Any other state stays. */
-export async function markReady(
-  connection: Connection,
-  names: LogNames,
-  version: Version,
-): Promise<void> {
-  await run(connection, {
-    text: /* sql */ `
-      update ${names.schema}.projections
-      set state = 'ready', changed_at = clock_timestamp()
-      where name = $1 and version = $2 and state = 'building'`,
     values: [version.name, version.version],
   })
 }

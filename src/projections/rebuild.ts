@@ -9,8 +9,9 @@ import { LogSession } from '../subscriptions/log-session.ts'
 import { paceOf } from '../subscriptions/pace.ts'
 import { runSubscription } from '../subscriptions/run-subscription.ts'
 import type { SubscriptionContext } from '../subscriptions/subscription-context.ts'
-import { type BuildStatus, markReady, reactivate, readBuildStatus } from './build-status.ts'
+import { type BuildStatus, reactivate, readBuildStatus } from './build-status.ts'
 import { projectionLag } from './lag.ts'
+import { markReady } from './mark-ready.ts'
 import type { AnyProjection } from './projection.ts'
 import { projectionSubscriber } from './projection-subscriber.ts'
 import { RecentRate } from './recent-rate.ts'
@@ -39,6 +40,8 @@ export interface RebuildProgress {
   readonly eventsPerSecond: number
   /** Null until it can be estimated. */
   readonly remainingMs: number | null
+  /** Whether indexes are being made: the last step, of which nobody knows how long it takes. */
+  readonly isIndexing: boolean
 }
 
 export interface RebuildResult {
@@ -87,7 +90,7 @@ export async function rebuild(
   const signal = AbortSignal.any([build.signal, options.signal ?? build.signal])
   const session = new LogSession({ ...context, pollIntervalMs: 1_000 })
   const subscriber = projectionSubscriber(projection, names, {
-    caughtUp: () => markReady(pool, names, projection),
+    caughtUp: () => markReady(pool, names, projection, signal),
   })
   const parts = [
     session.run(signal),
@@ -195,9 +198,11 @@ function isBuilt(first: BuildStatus, now: BuildStatus): boolean {
   return now.state === 'live' ? now.position >= first.head : now.state !== 'building'
 }
 
-function progressOf({ position, head }: BuildStatus, eventsPerSecond: number): RebuildProgress {
+function progressOf(status: BuildStatus, eventsPerSecond: number): RebuildProgress {
+  const { position, head, isIndexing } = status
   const left = Number(head - position)
-  return { position, head, eventsPerSecond, remainingMs: timeFor(left, eventsPerSecond) }
+  const remainingMs = isIndexing ? null : timeFor(left, eventsPerSecond)
+  return { position, head, eventsPerSecond, remainingMs, isIndexing }
 }
 
 function timeFor(left: number, eventsPerSecond: number): number | null {

@@ -117,6 +117,7 @@ export async function dropVersion(
       name,
       version,
     ])
+    failpoint('version-dropped')
   })
 }
 
@@ -157,6 +158,7 @@ async function switchIn(
       lockTimeoutMs: Math.min(wait.lockTimeoutMs, await readLongestWait(client)),
       isReversed: wait.isReversed,
     })
+    failpoint('views-switched')
     return { projection: name, live: target.version, before: live?.version ?? null }
   })
 }

@@ -135,12 +135,13 @@ async function createVersion(
   await refuseSharedSchema(client, names, projection)
   await createOwnedSchema(client, names, schemaName)
   await buildTables(client, projection)
-  await buildIndexes(client, projection)
+  // Of a version that is built beside another they come last, when its tables are filled.
+  if (state === 'live') await buildIndexes(client, projection)
   await client.query(
     /* sql */ `
     insert into ${names.schema}.projections
-      (name, version, state, schema_name, view_schema, definition_hash)
-    values ($1, $2, $3, $4, $5, $6)`,
+      (name, version, state, schema_name, view_schema, definition_hash, is_indexed)
+    values ($1, $2, $3, $4, $5, $6, $3 = 'live')`,
     [
       projection.name,
       projection.version,

@@ -1,6 +1,6 @@
 import { isTransient } from '../db/sqlstate.ts'
 import { pause } from '../db/wait.ts'
-import { markReady } from '../projections/build-status.ts'
+import { markReady } from '../projections/mark-ready.ts'
 import type { AnyProjection } from '../projections/projection.ts'
 import { projectionSubscriber } from '../projections/projection-subscriber.ts'
 import {
@@ -30,7 +30,7 @@ export async function followProjection(
 ): Promise<void> {
   const { pool, names, session } = context
   const subscriber = projectionSubscriber(projection, names, {
-    caughtUp: () => markReady(pool, names, projection),
+    caughtUp: () => markReady(pool, names, projection, signal),
   })
   let announced = false
   while (!signal.aborted) {

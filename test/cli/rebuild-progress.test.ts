@@ -9,6 +9,7 @@ const half: RebuildProgress = {
   head: 12_000n,
   eventsPerSecond: 1_234.5,
   remainingMs: 6_000,
+  isIndexing: false,
 }
 
 function fakeStderr(isTTY: boolean) {
@@ -18,6 +19,11 @@ function fakeStderr(isTTY: boolean) {
 
 test('writes position, head, rate and what is left', () => {
   expect(progressText(half)).toBe('5,000 of 12,000 (41%), 1,235 events/s, 6.0 s left')
+})
+
+test('says that indexes are being made, of which nobody knows how long it takes', () => {
+  const last = { ...half, position: 12_000n, remainingMs: null, isIndexing: true }
+  expect(progressText(last)).toBe('12,000 of 12,000 (100%), making indexes')
 })
 
 test('leaves out what nobody knows yet', () => {

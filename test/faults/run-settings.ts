@@ -43,6 +43,12 @@ export const usualSettings: RunSettings = {
     'ledger-written': 1,
     'slot-created': 1,
     'chunk-applied': 1,
-    'version-switched': 0, // reached by those who change versions
+    // Reached by those who change versions.
+    'version-switched': 0,
+    'views-switched': 0,
+    'indexes-made': 0,
+    'version-ready': 0,
+    'version-dropped': 0,
+    'version-reset': 0,
   },
 }

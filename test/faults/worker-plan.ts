@@ -41,6 +41,11 @@ const mostReaches: Readonly<Record<Failpoint, number>> = {
   'slot-created': 2,
   'chunk-applied': 20,
   'version-switched': 1,
+  'views-switched': 1,
+  'indexes-made': 1,
+  'version-ready': 1,
+  'version-dropped': 1,
+  'version-reset': 1,
 }
 
 function drawRule(random: Random, weights: RunSettings['failpoints']): FailpointRule | null {

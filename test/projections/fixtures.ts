@@ -3,7 +3,7 @@ import type { NewEvent } from '../../src/core/event.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { createPool } from '../../src/db/connect.ts'
 import { logNames } from '../../src/db/log-names.ts'
-import { markReady } from '../../src/projections/build-status.ts'
+import { markReady } from '../../src/projections/mark-ready.ts'
 import type { AnyProjection } from '../../src/projections/projection.ts'
 import {
   projectionSubscriber,

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { TidemarkError } from '../../core/tidemark-error.ts'
+import { cancellable } from '../../db/cancellable.ts'
 import type { LogNames } from '../../db/log-names.ts'
 import { noneInState, stateInvalid, unknownProjection, unknownVersion } from '../switch-version.ts'
 import { listVersions, type ProjectionVersion } from '../versions.ts'
@@ -67,17 +68,13 @@ export async function diffVersions(
 ): Promise<DiffResult> {
   const samples = checkSamples(options.samples ?? defaults.samples)
   const { from, to } = await choosePair(pool, names, name, options)
-  const { timeoutMs = defaults.timeoutMs, signal } = options
+  const { timeoutMs = defaults.timeoutMs, signal = new AbortController().signal } = options
   const pair = { name, from: from.version, to: to.version }
   return atOnePosition(pool, names, pair, { timeoutMs, signal }, async (client, position) => {
-    const compare = () => compareVersions(client, from, to, options, samples)
-    const compared = await cancellable(
-      pool,
-      client,
-      compare,
-      `diff of projection "${name}"`,
-      signal,
+    const comparing = cancellable(pool, client, signal, () =>
+      compareVersions(client, from, to, options, samples),
     )
+    const compared = await orCancelled(comparing, `diff of projection "${name}"`, signal)
     return { projection: name, from: from.version, to: to.version, position, ...compared }
   })
 }
@@ -166,29 +163,19 @@ function checkSamples(samples: number): number {
   })
 }
 
-/** Has the server end the statement at hand when the signal comes. */
-async function cancellable<T>(
-  pool: pg.Pool,
-  client: pg.ClientBase,
-  work: () => Promise<T>,
+/** Says that it was stopped, when it was. */
+async function orCancelled<T>(
+  work: Promise<T>,
   operation: string,
-  signal: AbortSignal = new AbortController().signal,
+  signal: AbortSignal,
 ): Promise<T> {
-  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
-  const cancel = () => {
-    pool.query('select pg_cancel_backend($1)', [rows[0]?.pid]).catch(() => {})
-  }
-  signal.addEventListener('abort', cancel, { once: true })
   try {
-    signal.throwIfAborted()
-    return await work()
+    return await work
   } catch (error) {
     if (!signal.aborted) throw error
     throw new TidemarkError('OPERATION_CANCELLED', `the ${operation} was stopped`, {
       details: { operation },
       cause: error,
     })
-  } finally {
-    signal.removeEventListener('abort', cancel)
   }
 }
