@@ -67,7 +67,7 @@ export async function showVersion(client: pg.ClientBase, shown: Shown): Promise<
   requireRemakable([...remade, ...dependents])
 
   const statements: Statement[] = [
-    ...dependents.toReversed().map(({ name }) => ({ text: `drop view ${name}` })),
+    ...dependents.toReversed().map(({ name }) => ({ text: `drop view ${name}`, dependent: name })),
     ...lost.map((view) => ({ text: `drop view ${qualify(shown.viewSchema, view.name)}` })),
     ...tables.flatMap((table) => {
       const view = viewOf(table)
@@ -205,21 +205,20 @@ interface ServerError extends Error {
   readonly table?: string
 }
 
-/** What depends on a view and cannot be made again, or belongs to somebody else. */
+/** What depends on a view and cannot be made again. */
 function explain(error: unknown): unknown {
   const state = sqlstateOf(error)
   const { detail = '', message, table = '' } = error as ServerError
   if (state === sqlstate.dependentObjectsStillExist) {
     return inUse(/view (\S+)/.exec(message)?.[1] ?? '', detail.split('\n').join('; '), error)
   }
-  if (state === sqlstate.insufficientPrivilege || (table !== '' && isMistake(state))) {
-    const subject = table === '' ? 'a view' : `view ${table}`
-    return inUse(table, `${subject} cannot be made again: ${message}`, error)
+  if (table !== '' && isMistake(state)) {
+    return inUse(table, `view ${table} cannot be made again: ${message}`, error)
   }
   return error
 }
 
-/** The query of a view does not fit the new columns. */
+/** The query of a view does not fit the new columns, or the view is somebody else's. */
 function isMistake(state: string | undefined): boolean {
   return state?.startsWith('42') === true
 }

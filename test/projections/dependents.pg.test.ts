@@ -282,6 +282,33 @@ describe('a switch is refused, and nothing changes, when it would lose', () => {
     expect((await run(`select distinct count from ${name}.items`)).rows).toEqual([{ count: 1 }])
   })
 
+  test("a view of somebody else's, who has the only right to it", async () => {
+    const name = await prepare('shrunk')
+    const [worker, owner] = [await createRole(), await createRole()]
+    onTestFinished(async () => {
+      await run(`drop owned by ${worker.name}, ${owner.name} cascade`)
+      await Promise.all([worker, owner].map((role) => role[Symbol.asyncDispose]()))
+    })
+    await run(`
+      grant tidemark_worker to ${worker.name};
+      grant usage, create on schema ${name}, ${name}_v1, ${name}_v2 to ${worker.name};
+      alter view ${name}.items owner to ${worker.name};
+      alter table ${name}_v1.items owner to ${worker.name};
+      alter table ${name}_v2.items owner to ${worker.name};
+      create view public.${name}_x as select key from ${name}.items;
+      grant create on schema public to ${owner.name};
+      alter view public.${name}_x owner to ${owner.name}`)
+    await using theirs = await createStore({
+      connectionString: worker.loginTo(database.connectionString),
+    })
+    await expect(theirs.promote(name)).rejects.toMatchObject({
+      code: 'PROJECTION_VIEW_IN_USE',
+      message: expect.stringContaining('must be owner'),
+      details: { view: expect.stringContaining(`${name}_x`) },
+    })
+    expect(await statesOf(name)).toEqual(['1 live', '2 ready'])
+  })
+
   test('a temporary view of another session', async () => {
     const name = await prepare('shrunk')
     const client = await database.client()
