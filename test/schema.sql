@@ -87,8 +87,11 @@ create table tidemark.projections (
   created_at timestamp with time zone default now() not null,
   changed_at timestamp with time zone default now() not null,
   tables jsonb,
+  is_indexed boolean default true not null,
+  start_position bigint default 0 not null,
   constraint projections_pkey PRIMARY KEY (name, version),
   constraint projections_schema_name_key UNIQUE (schema_name),
+  constraint projections_start_position_check CHECK ((start_position >= 0)),
   constraint projections_state_check CHECK ((state = ANY (ARRAY['building'::text, 'ready'::text, 'live'::text, 'standby'::text, 'retired'::text]))),
   constraint projections_version_check CHECK ((version > 0))
 );
@@ -1136,8 +1139,10 @@ comment on table tidemark.projections is 'Versions of each projection. One of th
 comment on column tidemark.projections.changed_at is 'When its state last changed.';
 comment on column tidemark.projections.created_at is 'When the version was created.';
 comment on column tidemark.projections.definition_hash is 'Hash of the table definitions, to detect that code and database have drifted apart.';
+comment on column tidemark.projections.is_indexed is 'Whether its secondary indexes and foreign keys are made: for a version that is rebuilt, at the end.';
 comment on column tidemark.projections.name is 'Name of the projection.';
 comment on column tidemark.projections.schema_name is 'Schema that holds the tables of this version.';
+comment on column tidemark.projections.start_position is 'Its rows come from the events after this position alone; 0: from the whole log.';
 comment on column tidemark.projections.state is 'building (catching up), ready (caught up), live (shown), standby (was live, follows), retired.';
 comment on column tidemark.projections.tables is 'Its tables as they were made: columns, types, nullability and keys. Null for versions made before.';
 comment on column tidemark.projections.version is 'Version, as its definition says.';
@@ -1427,7 +1432,7 @@ grant select on table tidemark.events to tidemark_append;
 grant select on table tidemark.events to tidemark_read;
 grant select on table tidemark.events to tidemark_worker;
 grant select on table tidemark.log to tidemark_read;
-grant delete, insert, select, update (changed_at), update (state), update (tables) on table tidemark.projections to tidemark_worker;
+grant delete, insert, select, update (changed_at), update (is_indexed), update (start_position), update (state), update (tables) on table tidemark.projections to tidemark_worker;
 grant select on table tidemark.projections to tidemark_append;
 grant select on table tidemark.projections to tidemark_read;
 grant select on table tidemark.seal_head to tidemark_read;

@@ -3,6 +3,7 @@ import { failpoint } from '../core/failpoint.ts'
 import { cancellable } from '../db/cancellable.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { transaction } from '../db/transaction.ts'
+import { recordTables } from './drift.ts'
 import type { AnyProjection } from './projection.ts'
 import { buildIndexes } from './run-ddl.ts'
 
@@ -33,7 +34,7 @@ export async function markReady(
     )
     const [building] = rows
     if (building === undefined) return
-    if (!building.is_indexed) await makeIndexes(pool, client, projection, signal)
+    if (!building.is_indexed) await makeIndexes(pool, client, names, projection, signal)
     await client.query(
       /* sql */ `
       update ${names.schema}.projections
@@ -48,10 +49,13 @@ export async function markReady(
 async function makeIndexes(
   pool: pg.Pool,
   client: pg.PoolClient,
+  names: LogNames,
   projection: AnyProjection,
   signal: AbortSignal,
 ): Promise<void> {
   await client.query('set local statement_timeout = 0')
   await cancellable(pool, client, signal, () => buildIndexes(client, projection))
+  // Its own statements may have changed them.
+  await recordTables(client, names, projection)
   failpoint('indexes-made')
 }
