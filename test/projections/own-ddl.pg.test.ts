@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import type { Generated } from 'kysely'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
+import { createPool } from '../../src/db/connect.ts'
 import {
   type AnyProjection,
   createStore,
@@ -226,18 +227,14 @@ describe('a start', () => {
     await database.pool.query(`
       create index on ${name}_v1.totals (count);
       create unique index on ${name}_v1.totals (page, count)`)
-    const client = await database.client()
-    const [before] = (await client.query('select current_setting($1) as path', ['search_path']))
-      .rows
-    await database.pool.query(
-      `alter database ${database.name} set search_path to ${name}_v1, public`,
-    )
-    onTestFinished(async () => {
-      await database.pool.query(`alter database ${database.name} reset search_path`)
-    })
-    expect(before).toBeDefined()
-    await using other = await createStore({ connectionString: database.connectionString })
-    expect(other).toBeDefined()
+    const url = new URL(database.connectionString)
+    url.searchParams.set('options', `-c search_path=${name}_v1,public`)
+    const pool = createPool({ connectionString: url.href })
+    onTestFinished(() => pool.end())
+    expect((await pool.query('show search_path')).rows).toEqual([
+      { search_path: `${name}_v1,public` },
+    ])
+    await expect(ensureVersion(pool, names, definition, 'any')).resolves.toMatchObject({ name })
     expect(await errorOf(definition)).toBe('no error')
   })
 })

@@ -207,6 +207,31 @@ test('a value that the server would change stops a projection by column and even
   expect(await rowsOf(`${name}.texts`)).toEqual([])
 })
 
+test('a label that a version adds leaves a view of the user in place', async () => {
+  const name = newName()
+  const labelled = (
+    version: number,
+    state: ReturnType<typeof enumeration<['open', ...string[]]>>,
+  ) =>
+    projection(name, {
+      version,
+      events: [Put],
+      tables: { labelled: table({ id: integer().primaryKey(), state, states: array(state) }) },
+    }).fold('labelled', {
+      key: ({ data }) => (data.to === name ? { id: data.id } : null),
+      on: { put: () => ({ state: version === 1 ? 'open' : 'paid', states: ['open'] }) },
+    })
+  await apply(labelled(1, enumeration('open')), [Put({ to: name, id: 1 })])
+  await database.pool.query(`create view public.on_${name} as select * from ${name}.labelled`)
+  await using follower = await follow(database, labelled(2, enumeration('open', 'paid')))
+  await follower.untilCaughtUp()
+  await until('the version to be ready', async (saw) => {
+    const promoted = await store.promote(name).catch((error: unknown) => saw(error))
+    return promoted !== undefined
+  })
+  expect(await rowsOf(`public.on_${name}`)).toEqual([{ id: 1, state: 'paid', states: ['open'] }])
+})
+
 describe('a unique column', () => {
   function mailboxes(name: string) {
     return projection(name, {
