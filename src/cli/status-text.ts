@@ -14,6 +14,7 @@ export function statusText(status: LogStatus): string {
     ...(mode === 'wal' ? [slotText(slot)] : []),
     subscriptions.length === 0 ? 'no subscriptions yet' : subscriptionTable(subscriptions),
     ...subscriptions.flatMap(failureText),
+    ...(status.isLed ? subscriptions.flatMap(unfollowedText) : []),
   ].join('\n')
 }
 
@@ -73,4 +74,12 @@ function failureText(subscription: SubscriptionStatus): string[] {
   const name = describeSubscription(subscription)
   const reason = error ?? 'no reason is known'
   return [oneLine(reason.startsWith(name) ? reason : `${name} failed: ${reason}`)]
+}
+
+/** Workers run, but none of them applies it. */
+function unfollowedText(subscription: SubscriptionStatus): string[] {
+  const { state, owner, projectionState } = subscription
+  if (projectionState === null || state === 'failed' || owner !== null) return []
+  const name = describeSubscription(subscription)
+  return [oneLine(`${name} is not followed: no running worker has its definition`)]
 }

@@ -17,6 +17,7 @@ import { readSequencer } from '../sequencer/sequencer-state.ts'
 import type { SequencerMode } from '../sequencer/term-settings.ts'
 import { LogSession } from '../subscriptions/log-session.ts'
 import type { SubscriptionContext } from '../subscriptions/subscription-context.ts'
+import { announceVersions } from './announce-versions.ts'
 import { followProjection } from './follow-projection.ts'
 import { followReactor } from './follow-reactor.ts'
 
@@ -86,10 +87,17 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   try {
     await begin(options, pool, names, signal)
     if (signal.aborted) return
+    const { projections = [], logger = silentLogger } = options
+    await announceVersions(pool, names, projections, logger).catch(announceLoss(logger))
     await runParts(options, pool, names, signal)
   } finally {
     await pool.end()
   }
+}
+
+/** Nothing depends on what is only said. */
+function announceLoss(logger: Logger): (error: unknown) => void {
+  return (err) => logger.warn({ err }, 'cannot look up the versions of projections')
 }
 
 /** Sees to what the parts take for granted. */
