@@ -232,6 +232,60 @@ test('a label that a version adds leaves a view of the user in place', async () 
   expect(await rowsOf(`public.on_${name}`)).toEqual([{ id: 1, state: 'paid', states: ['open'] }])
 })
 
+test('queries of `each` write every type as a fold does, and are refused by column', async () => {
+  const name = newName()
+  const written = {
+    doc: ['a', { b: 1 }],
+    list: ['NULL', null, 'a,b', '{}', '\\', '"'],
+    times: [new Date(-1)],
+    docs: [[], 'x', null],
+    rate: -0,
+    state: 'paid',
+  } as const
+  const definition = projection(name, {
+    version: 1,
+    events: [Put],
+    tables: {
+      typed: table({
+        id: integer().primaryKey(),
+        doc: jsonb(),
+        list: array(text().nullable()),
+        times: array(timestamptz()),
+        docs: array(jsonb()),
+        rate: doublePrecision(),
+        state: enumeration('open', 'paid'),
+        twice: integer().generatedAs('id * 2'),
+        note: text().default('none'),
+      }),
+    },
+  }).each({
+    on: {
+      put: (db, { data: { to, id, mail } }) =>
+        to !== name
+          ? []
+          : [
+              db.insertInto('typed').values({ id, ...written, rate: 1, docs: [] }),
+              db
+                .updateTable('typed')
+                .set({
+                  rate: written.rate,
+                  docs: written.docs,
+                  note: mail === 'half' ? '\ud800' : 'none',
+                })
+                .where('id', '=', id),
+            ],
+    },
+  })
+  await apply(definition, [Put({ to: name, id: 1 })])
+  const query = await store.query(definition)
+  const stored = { id: 1, ...written, twice: 2, note: 'none' }
+  expect(await query.selectFrom('typed').selectAll().execute()).toStrictEqual([stored])
+  await commit(database.pool, [Put({ to: name, id: 2, mail: 'half' })])
+  await using _follower = await follow(database, definition)
+  expect(await reasonOfStop(definition)).toMatch(/column .*note.*half a surrogate pair/)
+  expect(await query.selectFrom('typed').selectAll().execute()).toStrictEqual([stored])
+})
+
 describe('a unique column', () => {
   function mailboxes(name: string) {
     return projection(name, {
