@@ -133,7 +133,20 @@ export type { ReadChainOptions } from './store/read-chain.ts'
 export type { LogPage, LogPageOptions, ReadLogOptions } from './store/read-log.ts'
 export type { QueryResult, QueryToken } from './store/read-query.ts'
 export type { ReadDirection, ReadStreamOptions, StreamPageOptions } from './store/read-stream.ts'
+export type { DiscardResult, DiscardTarget } from './subscriptions/discard-parked.ts'
 export type { LogMoment } from './subscriptions/log-moment.ts'
+export type {
+  ParkedEntry,
+  ParkedError,
+  ParkedFilter,
+  ParkedKey,
+} from './subscriptions/parked-key.ts'
+export type {
+  RetryFailure,
+  RetryOptions,
+  RetryResult,
+} from './subscriptions/retry-parked.ts'
+
 export type { WaitOptions } from './subscriptions/wait-for.ts'
 export type { AuditOptions, AuditResult } from './worker/audit.ts'
 export {
@@ -150,6 +163,7 @@ export {
 } from './worker/doctor/diagnose.ts'
 export type { CheckName, DoctorFinding } from './worker/doctor/diagnosis.ts'
 export { type MigrateOptions, type MigrateResult, migrate } from './worker/migrate.ts'
+export type { ParkedStore } from './worker/parked.ts'
 export type { LogStatus, SlotStatus, SubscriptionStatus } from './worker/status.ts'
 export {
   type RequestHeaders,

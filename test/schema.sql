@@ -77,6 +77,24 @@ create table tidemark.migrations (
   constraint migrations_pkey PRIMARY KEY (id)
 );
 
+create table tidemark.parked_events (
+  kind text not null,
+  name text collate "C" not null,
+  version integer not null,
+  lane text collate "C" not null,
+  key text collate "C" not null,
+  "position" bigint not null,
+  event_id uuid not null,
+  type text not null,
+  stream_id text collate "C" not null,
+  stream_version bigint not null,
+  error jsonb,
+  attempts integer default 0 not null,
+  parked_at timestamp with time zone default clock_timestamp() not null,
+  constraint parked_events_pkey PRIMARY KEY (kind, name, version, lane, "position"),
+  constraint parked_events_subscription_fkey FOREIGN KEY (kind, name, version) REFERENCES tidemark.subscriptions(kind, name, version) ON DELETE CASCADE
+);
+
 create table tidemark.projections (
   name text collate "C" not null,
   version integer not null,
@@ -168,6 +186,7 @@ create table tidemark.subscriptions (
   error jsonb,
   owner text,
   updated_at timestamp with time zone default now() not null,
+  revision bigint default 0 not null,
   constraint subscriptions_pkey PRIMARY KEY (kind, name, version),
   constraint subscriptions_kind_check CHECK ((kind = ANY (ARRAY['projection'::text, 'reactor'::text, 'process'::text, 'relay'::text]))),
   constraint subscriptions_position_check CHECK (("position" >= 0)),
@@ -1129,6 +1148,20 @@ after:      position after which to read
 max_events: how many positions the run covers at most
 returns:    end of the run; equal to after when there is nothing to read';
 comment on type tidemark.log_row is 'What tidemark.read_log returns: an event with its position, or the end of a run.';
+comment on table tidemark.parked_events is 'Dead letters: events that a subscription could not apply, and those of the same key behind them.';
+comment on column tidemark.parked_events."position" is 'Position of the event in the log.';
+comment on column tidemark.parked_events.attempts is 'How often it failed: when it was parked, and when it was retried.';
+comment on column tidemark.parked_events.error is 'Why it could not be applied: code and message. Null for an event that waits behind another.';
+comment on column tidemark.parked_events.event_id is 'Id of the event.';
+comment on column tidemark.parked_events.key is 'What the event concerns in its lane. Later events of the same key are parked behind it.';
+comment on column tidemark.parked_events.kind is 'Kind of the subscription.';
+comment on column tidemark.parked_events.lane is 'The part of the subscription that has not applied the event: a table that is folded into, each, batch.';
+comment on column tidemark.parked_events.name is 'Name of the subscription.';
+comment on column tidemark.parked_events.parked_at is 'When it was parked.';
+comment on column tidemark.parked_events.stream_id is 'Stream of the event.';
+comment on column tidemark.parked_events.stream_version is 'Version of the event in its stream.';
+comment on column tidemark.parked_events.type is 'Type of the event.';
+comment on column tidemark.parked_events.version is 'Version of the subscription.';
 comment on function tidemark.position_at_time(timestamp with time zone) is 'Finds the position that the log had reached at a time: that of the last commit until then, by the
 server''s clock.
 
@@ -1390,6 +1423,7 @@ comment on column tidemark.subscriptions.error is 'Why the subscription failed: 
 comment on column tidemark.subscriptions.kind is 'What it drives: projection, reactor, process or relay.';
 comment on column tidemark.subscriptions.name is 'Name of what it drives.';
 comment on column tidemark.subscriptions.owner is 'Process that last applied a chunk. For people; it decides nothing.';
+comment on column tidemark.subscriptions.revision is 'Raised whenever somebody else than its owner changes what it applied; the owner then begins anew.';
 comment on column tidemark.subscriptions.state is 'active, or failed: a handler threw on each attempt and the subscription stands still.';
 comment on column tidemark.subscriptions.updated_at is 'When it last moved or failed.';
 comment on column tidemark.subscriptions.version is 'Version of the projection; 1 for other kinds.';
@@ -1433,6 +1467,10 @@ grant select on table tidemark.events to tidemark_read;
 grant select on table tidemark.events to tidemark_worker;
 grant select on table tidemark.log to tidemark_read;
 grant delete, insert, select, update (changed_at), update (is_indexed), update (start_position), update (state), update (tables) on table tidemark.projections to tidemark_worker;
+grant delete, insert, select, update (attempts), update (error) on table tidemark.parked_events to tidemark_worker;
+grant select on table tidemark.parked_events to tidemark_append;
+grant select on table tidemark.parked_events to tidemark_read;
+grant delete, insert, select, update (changed_at), update (state), update (tables) on table tidemark.projections to tidemark_worker;
 grant select on table tidemark.projections to tidemark_append;
 grant select on table tidemark.projections to tidemark_read;
 grant select on table tidemark.seal_head to tidemark_read;
@@ -1445,7 +1483,7 @@ grant select on table tidemark.sequencer to tidemark_worker;
 grant select on table tidemark.snapshots to tidemark_append;
 grant select on table tidemark.snapshots to tidemark_read;
 grant select on table tidemark.streams to tidemark_read;
-grant delete, insert, select, update ("position"), update (error), update (owner), update (state), update (updated_at) on table tidemark.subscriptions to tidemark_worker;
+grant delete, insert, select, update ("position"), update (error), update (owner), update (revision), update (state), update (updated_at) on table tidemark.subscriptions to tidemark_worker;
 grant select on table tidemark.subscriptions to tidemark_append;
 grant select on table tidemark.subscriptions to tidemark_read;
 grant usage on schema tidemark to tidemark_append;

@@ -18,6 +18,7 @@ grant select
     tidemark.sequencer,
     tidemark.at_home,
     tidemark.subscriptions,
+    tidemark.parked_events,
     tidemark.projections
   to tidemark_append;
 

@@ -19,6 +19,7 @@ grant select
     tidemark.sequencer,
     tidemark.at_home,
     tidemark.subscriptions,
+    tidemark.parked_events,
     tidemark.projections,
     tidemark.seals,
     tidemark.seal_head

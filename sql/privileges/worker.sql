@@ -15,13 +15,18 @@ grant select
     tidemark.sequencer,
     tidemark.at_home,
     tidemark.subscriptions,
+    tidemark.parked_events,
     tidemark.projections,
     tidemark.seals,
     tidemark.seal_head
   to tidemark_worker;
 
-grant insert, update (position, state, error, owner, updated_at), delete
+grant insert, update (position, state, error, owner, updated_at, revision), delete
   on tidemark.subscriptions
+  to tidemark_worker;
+
+grant insert, update (error, attempts), delete
+  on tidemark.parked_events
   to tidemark_worker;
 
 grant insert, update (state, is_indexed, start_position, changed_at, tables), delete

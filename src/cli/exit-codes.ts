@@ -76,6 +76,8 @@ export const exitCodeOfError: Readonly<Record<ErrorCode, number>> = {
   SUBSCRIPTION_UNKNOWN: exitCodes.refused,
   SUBSCRIPTION_FAILED: exitCodes.handler,
   HANDLER_FAILED: exitCodes.handler,
+  PARKING_FULL: exitCodes.handler,
+  PARKED_EVENT_UNKNOWN: exitCodes.refused,
   TRANSACTION_NOT_COMMITTED: exitCodes.refused,
   TOKEN_INVALID: exitCodes.usage,
   WAIT_TIMED_OUT: exitCodes.refused,

@@ -8,6 +8,7 @@ import { dropCommand } from './commands/drop.ts'
 import { dropSlotsCommand } from './commands/drop-slots.ts'
 import { initCommand } from './commands/init.ts'
 import { migrateCommand } from './commands/migrate.ts'
+import { parkedCommand } from './commands/parked.ts'
 import { promoteCommand } from './commands/promote.ts'
 import { rebuildCommand } from './commands/rebuild.ts'
 import { rollbackCommand } from './commands/rollback.ts'
@@ -30,6 +31,7 @@ const commands = [
   promoteCommand,
   rollbackCommand,
   dropCommand,
+  parkedCommand,
   dropSlotsCommand,
   verifyCommand,
   auditCommand,
@@ -66,10 +68,15 @@ export function buildProgram(argv: readonly string[], host: Host): Command {
     })
     // Or else `drop --version 1` would print the version of the program.
     .enablePositionalOptions()
-  for (const make of commands) {
-    program.addCommand(withGlobalOptions(make(host)).copyInheritedSettings(program))
-  }
+  for (const make of commands) program.addCommand(prepare(make(host), program))
   return program
+}
+
+/** Gives a command, and those below it, what all of them have. */
+function prepare(command: Command, parent: Command): Command {
+  withGlobalOptions(command).copyInheritedSettings(parent)
+  for (const child of command.commands) prepare(child, command)
+  return command
 }
 
 function packageVersion(): string {

@@ -15,6 +15,7 @@ export function statusText(status: LogStatus): string {
     subscriptions.length === 0 ? 'no subscriptions yet' : subscriptionTable(subscriptions),
     ...subscriptions.flatMap(failureText),
     ...(status.isLed ? subscriptions.flatMap(unfollowedText) : []),
+    ...subscriptions.flatMap(parkedText),
   ].join('\n')
 }
 
@@ -66,6 +67,13 @@ function subscriptionRow(subscription: SubscriptionStatus): string[] {
     state,
     oneLine(owner ?? ''),
   ]
+}
+
+function parkedText(subscription: SubscriptionStatus): string[] {
+  const { parked, name } = subscription
+  if (parked === 0) return []
+  const text = `${describeSubscription(subscription)} has ${formatCount(parked)} events parked`
+  return [oneLine(`${text}: \`tidemark parked list ${name}\` shows why`)]
 }
 
 function failureText(subscription: SubscriptionStatus): string[] {

@@ -75,8 +75,15 @@ export interface ErrorDetails {
     readonly subscription: string
     readonly position: bigint
     readonly type: string
+    readonly streamId: string
     readonly reason: string
   }
+  PARKING_FULL: {
+    readonly subscription: string
+    readonly parked: number
+    readonly maxParked: number
+  }
+  PARKED_EVENT_UNKNOWN: { readonly subscription: string }
   TRANSACTION_NOT_COMMITTED: { readonly token: string; readonly status: string }
   TOKEN_INVALID: { readonly token: string }
   WAIT_TIMED_OUT: { readonly waitingFor: string; readonly timeoutMs: number }

@@ -6,6 +6,8 @@
  * - `ledger-written`: the ledger has the commits; the server has not been told
  * - `slot-created`: a replication slot exists that is recorded nowhere
  * - `chunk-applied`: a subscription has applied a chunk and not committed it
+ * - `event-parked`: a subscription has parked an event and not committed it
+ * - `parked-retried`: parked events are applied and not parked any more, not committed yet
  * - `indexes-made`: a version that was rebuilt has its indexes, not committed yet
  * - `version-ready`: it is said to be ready, not committed yet
  * - `version-switched`: another version of a projection is live, not committed yet
@@ -19,6 +21,8 @@ export type Failpoint =
   | 'ledger-written'
   | 'slot-created'
   | 'chunk-applied'
+  | 'event-parked'
+  | 'parked-retried'
   | 'indexes-made'
   | 'version-ready'
   | 'version-switched'

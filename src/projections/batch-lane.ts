@@ -82,5 +82,5 @@ function schemaVersionUnknown(id: SubscriptionId, error: unknown): unknown {
     details: { type, schemaVersion, newestKnown: 1, streamId, position },
     cause: error,
   })
-  return handlerFailed(id, { type, position }, cause)
+  return handlerFailed(id, { type, position, streamId }, cause)
 }

@@ -42,6 +42,8 @@ export function projectionSubscriber(
     types: registry.types,
     fetches: !(isBatchAlone && staysInServer(registry)),
     durable: false,
+    onError: projection.onError,
+    maxParked: projection.maxParked,
     upcast: (event) => registry.upcast(event),
     lanes,
     ...(options.caughtUp === undefined ? {} : { caughtUp: options.caughtUp }),

@@ -2,6 +2,7 @@ import type { RawBuilder } from 'kysely'
 import type { AnyEventDefinition, EventOf } from '../core/event.ts'
 import { type EventRegistry, eventRegistry } from '../core/event-registry.ts'
 import { TidemarkError } from '../core/tidemark-error.ts'
+import { defaultMaxParked, type OnError } from '../subscriptions/subscriber.ts'
 import type { BatchEvents } from './batch-events.ts'
 import { faultOfTables } from './check-tables.ts'
 import type { ProjectionWriter } from './projection-writer.ts'
@@ -23,6 +24,14 @@ export interface ProjectionOptions<D extends AnyEventDefinition, T extends Table
   readonly ddl?: string | URL
   /** Schema of the views on the live version. Default: the projection's name. */
   readonly schema?: string
+  /**
+   * What to do with an event that cannot be applied. Default `'stop'`: the projection stands still in front
+   * of it. `'park'`: the event is parked, with all later events of the same key, and the rest goes on:
+   * other keys, and other levels. The key is that of a fold's row, else the stream.
+   */
+  readonly onError?: OnError
+  /** Events that may be parked before the projection stops after all. Default 1,000. */
+  readonly maxParked?: number
 }
 
 /**
@@ -119,6 +128,8 @@ export interface Projection<
   readonly ddl?: string | URL
   /** Schema of the views on the live version. */
   readonly viewSchema: string
+  readonly onError: OnError
+  readonly maxParked: number
   readonly folds: readonly AnyFold[]
   readonly eachLevel: AnyEach | null
   readonly batchLevel: AnyBatch | null
@@ -162,6 +173,8 @@ export interface AnyProjection {
   readonly tables: Tables
   readonly ddl?: string | URL
   readonly viewSchema: string
+  readonly onError: OnError
+  readonly maxParked: number
   readonly folds: readonly AnyFold[]
   readonly eachLevel: AnyEach | null
   readonly batchLevel: AnyBatch | null
@@ -190,14 +203,20 @@ export function projection<const D extends AnyEventDefinition, const T extends T
     throw invalid(name, `version ${options.version} is not a whole number from 1`)
   }
   if (options.events.length === 0) throw invalid(name, 'it reads no events')
-  const { version, events, tables, ddl } = options
-  const base = { name, version, events, tables, viewSchema, ...(ddl === undefined ? {} : { ddl }) }
-  return withLevels(base, { folds: [], eachLevel: null, batchLevel: null })
+  const { version, events, tables, ddl, onError = 'stop', maxParked = defaultMaxParked } = options
+  if (!Number.isInteger(maxParked) || maxParked < 0) {
+    throw invalid(name, `maxParked ${maxParked} is not a whole number from 0`)
+  }
+  const base = { name, version, events, tables, viewSchema, onError, maxParked }
+  return withLevels(
+    { ...base, ...(ddl === undefined ? {} : { ddl }) },
+    { folds: [], eachLevel: null, batchLevel: null },
+  )
 }
 
 type Base<D extends AnyEventDefinition, T extends Tables> = Pick<
   Projection<D, T>,
-  'name' | 'version' | 'events' | 'tables' | 'ddl' | 'viewSchema'
+  'name' | 'version' | 'events' | 'tables' | 'ddl' | 'viewSchema' | 'onError' | 'maxParked'
 >
 
 type Levels = Pick<AnyProjection, 'folds' | 'eachLevel' | 'batchLevel'>

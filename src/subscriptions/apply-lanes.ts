@@ -2,26 +2,41 @@ import type pg from 'pg'
 import type { SequencedEvent } from '../core/recorded-event.ts'
 import { settleAll } from '../db/settle-all.ts'
 import { handlerFailed } from './handler-failed.ts'
-import type { Chunk } from './lane.ts'
+import type { Chunk, Lane } from './lane.ts'
+import { keyIn, type ParkedEvent, type ParkedKeys } from './parked-keys.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /**
- * Applies a chunk to every lane. On a pipelined connection what the lanes ask of the server travels
- * together.
+ * Applies a chunk to every lane, but for what has to wait behind parked events. On a pipelined connection
+ * what the lanes ask of the server travels together.
  *
+ * @param chunk with its events as they were stored. They may stay in the server while nothing is parked.
+ * @returns the events to park.
  * @throws HANDLER_FAILED, or the database's error of the first lane that failed.
  */
 export async function applyLanes(
   subscriber: Subscriber,
   client: pg.ClientBase,
   chunk: Chunk,
-): Promise<void> {
-  if (chunk.events?.length === 0) return
-  const events = chunk.events?.map((event) => upcast(subscriber, event)) ?? null
-  await settleAll(subscriber.lanes.map((lane) => lane.apply(client, { ...chunk, events })))
+  parked: ParkedKeys,
+): Promise<readonly ParkedEvent[]> {
+  if (chunk.events?.length === 0) return []
+  const events = chunk.events?.map((event) => upcastFor(subscriber, event)) ?? null
+  const behind: ParkedEvent[] = []
+  const shares = subscriber.lanes.map((lane) => ({
+    lane,
+    events: events === null ? null : withoutParked(lane, events, parked, behind),
+  }))
+  await settleAll(shares.map(({ lane, events }) => lane.apply(client, { ...chunk, events })))
+  return behind
 }
 
-function upcast(subscriber: Subscriber, event: SequencedEvent): SequencedEvent {
+/**
+ * Brings an event to its newest shape.
+ *
+ * @throws HANDLER_FAILED when its upcaster threw, or newer code wrote it.
+ */
+export function upcastFor(subscriber: Subscriber, event: SequencedEvent): SequencedEvent {
   try {
     return subscriber.upcast(event)
   } catch (error) {
@@ -37,4 +52,19 @@ export function commitLanes({ lanes }: Subscriber): void {
 /** Has the lanes forget what they know of rows. */
 export function resetLanes({ lanes }: Subscriber): void {
   for (const lane of lanes) lane.reset()
+}
+
+function withoutParked(
+  lane: Lane,
+  events: readonly SequencedEvent[],
+  parked: ParkedKeys,
+  behind: ParkedEvent[],
+): readonly SequencedEvent[] {
+  if (!parked.isIn(lane.name)) return events
+  return events.filter((event) => {
+    const key = keyIn(lane, event)
+    if (key === null || !parked.has(lane.name, key)) return true
+    behind.push({ lane: lane.name, key, event, error: null })
+    return false
+  })
 }

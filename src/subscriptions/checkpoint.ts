@@ -9,6 +9,15 @@ export interface Checkpoint {
   readonly state: 'active' | 'failed'
   /** Which run of which server said so. */
   readonly serverRun: string
+  /** Raised when somebody else than the owner changes what was applied. */
+  readonly revision: bigint
+}
+
+interface CheckpointRow {
+  readonly position: string
+  readonly state: 'active' | 'failed'
+  readonly server_run: string
+  readonly revision: string
 }
 
 /**
@@ -23,19 +32,17 @@ export async function readCheckpoint(
   names: LogNames,
   id: SubscriptionId,
 ): Promise<Checkpoint | undefined> {
-  const rows = await run<{ position: string; state: 'active' | 'failed'; server_run: string }>(
-    connection,
-    {
-      text: /* sql */ `
-      select position::text, state, ${serverRun} as server_run
+  const [row] = await run<CheckpointRow>(connection, {
+    text: /* sql */ `
+      select position::text, state, ${serverRun} as server_run, revision::text
       from ${names.schema}.subscriptions
       where kind = $1 and name = $2 and version = $3`,
-      values: [id.kind, id.name, id.version],
-    },
-  )
-  const [row] = rows
+    values: [id.kind, id.name, id.version],
+  })
   if (row === undefined) return undefined
-  return { position: BigInt(row.position), state: row.state, serverRun: row.server_run }
+  const { state, server_run } = row
+  const [position, revision] = [BigInt(row.position), BigInt(row.revision)]
+  return { position, state, serverRun: server_run, revision }
 }
 
 /** Notes who delivers from now on, for people who look; not while somebody else has the row locked. */
@@ -82,8 +89,9 @@ export interface CheckpointMove {
   readonly after: bigint
   readonly upto: bigint
   readonly owner: string
-  /** As it was when the delivery that moves it began. */
+  /** As they were when the delivery that moves it began. */
   readonly serverRun: string
+  readonly revision: bigint
 }
 
 /**
@@ -92,9 +100,11 @@ export interface CheckpointMove {
  * then find that it moved.
  *
  * A position alone does not say enough after a failover: what stands there may be another event than the
- * one that was read before. So it moves only on the run of the server on which it was read.
+ * one that was read before. So it moves only on the run of the server on which it was read. And only
+ * while nobody else has changed what was applied, as a retry of parked events does.
  *
- * @returns false when another process has moved it, or this is another run of a server: roll back.
+ * @returns false when another process has moved or changed it, or this is another run of a server: roll
+ *   back.
  */
 export async function advanceCheckpoint(
   connection: Connection,
@@ -108,11 +118,34 @@ export async function advanceCheckpoint(
       update ${names.schema}.subscriptions
       set position = $5, owner = $6, state = 'active', error = null, updated_at = clock_timestamp()
       where kind = $1 and name = $2 and version = $3 and position = $4 and ${serverRun} = $7
+        and revision = $8
       returning true as moved`,
     values: [
       ...[id.kind, id.name, id.version],
-      ...[`${move.after}`, `${move.upto}`, move.owner, move.serverRun],
+      ...[`${move.after}`, `${move.upto}`, move.owner, move.serverRun, `${move.revision}`],
     ],
+  })
+  return rows.length === 1
+}
+
+/**
+ * Locks a subscription against everybody who delivers it, until the end of the transaction, and has its
+ * owner forget what it knows of rows and of parked events.
+ *
+ * @returns false when there is none.
+ */
+export async function reviseSubscription(
+  connection: Connection,
+  names: LogNames,
+  id: SubscriptionId,
+): Promise<boolean> {
+  const rows = await run<{ revised: boolean }>(connection, {
+    text: /* sql */ `
+      update ${names.schema}.subscriptions
+      set revision = revision + 1
+      where kind = $1 and name = $2 and version = $3
+      returning true as revised`,
+    values: [id.kind, id.name, id.version],
   })
   return rows.length === 1
 }
@@ -139,7 +172,7 @@ export function checkpointRegressed(id: SubscriptionId, position: bigint): Tidem
   return new TidemarkError(
     'CHECKPOINT_REGRESSED',
     `${subscription} is not where it was at position ${position} any more: ` +
-      'another process moved it, or another server took over',
+      'another process moved it, parked events were retried, or another server took over',
     { details: { subscription, expected: position } },
   )
 }

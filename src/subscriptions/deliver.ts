@@ -4,6 +4,7 @@ import { applyRun } from './apply-run.ts'
 import { type Checkpoint, checkpointRegressed, noteOwner, readCheckpoint } from './checkpoint.ts'
 import { isFinal } from './is-final.ts'
 import type { Lease } from './log-session.ts'
+import { readParkedKeys } from './park-events.ts'
 import { type LogCursor, type LogRun, readExtent, readRun } from './read-run.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { Delivery, SubscriptionContext } from './subscription-context.ts'
@@ -25,8 +26,12 @@ export async function deliver(
   signal: AbortSignal,
 ): Promise<void> {
   const start = await readStart(subscriber, context)
-  await noteOwner(context.pool, context.names, subscriber.id, context.owner)
-  const delivery = { ...context, serverRun: start.serverRun }
+  const { pool, names, owner } = context
+  await noteOwner(pool, names, subscriber.id, owner)
+  // After the revision: who changes them later raises it.
+  const parked = await readParkedKeys(pool, names, subscriber.id)
+  const { serverRun, revision } = start
+  const delivery = { ...context, serverRun, revision, parked }
   const ended = AbortSignal.any([signal, lease.lost])
   try {
     await deliverRuns(subscriber, delivery, start.position, healthy, ended)

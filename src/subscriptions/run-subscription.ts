@@ -16,9 +16,10 @@ export type SubscriptionEnd = 'aborted' | 'failed' | 'gone'
  * chunk and the checkpoint behind it are one transaction, so that what is applied into Postgres is
  * applied exactly once, whatever crashes and whoever else believes to be the owner.
  *
- * A lost connection is retried for ever. A handler that throws is retried `maxAttempts` times; then
- * the subscription is marked failed with the reason and stands still until the process restarts.
- * Other subscriptions go on. Never skips an event.
+ * A lost connection is retried for ever. A handler that throws is retried `maxAttempts` times; then its
+ * event is parked with all later ones of its key, or the subscription is marked failed with the reason
+ * and stands still until the process restarts, whichever its policy is. Other subscriptions go on. Never
+ * skips an event.
  */
 export async function runSubscription(
   subscriber: Subscriber,
@@ -63,6 +64,7 @@ async function stopAsFailed(
     message,
     ...('position' in details ? { position: String(details.position) } : {}),
     ...('type' in details ? { type: details.type } : {}),
+    ...('streamId' in details ? { streamId: details.streamId } : {}),
   })
 }
 

@@ -2,6 +2,15 @@ import type { SequencedEvent } from '../core/recorded-event.ts'
 import type { Lane } from './lane.ts'
 import type { SubscriptionId } from './subscription-id.ts'
 
+/**
+ * What to do with an event that cannot be applied: stop in front of it, or park it with all later events
+ * of its key and go on with the rest.
+ */
+export type OnError = 'stop' | 'park'
+
+/** Events that a subscription parks at most, unless it says otherwise. */
+export const defaultMaxParked = 1_000
+
 /** What a subscription does with the events of a run. */
 export interface Subscriber {
   readonly id: SubscriptionId
@@ -18,6 +27,12 @@ export interface Subscriber {
    * from the log, wrong for what starts something outside.
    */
   readonly durable: boolean
+
+  /** Default `'stop'`. */
+  readonly onError?: OnError
+
+  /** Events that may be parked before it stops after all. Default 1,000. */
+  readonly maxParked?: number
 
   /** Brings an event to the newest shape of its type. */
   upcast(event: SequencedEvent): SequencedEvent

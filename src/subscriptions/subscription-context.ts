@@ -3,6 +3,7 @@ import type { Logger } from '../core/logger.ts'
 import type { LogNames } from '../db/log-names.ts'
 import type { LogSession } from './log-session.ts'
 import type { Pace } from './pace.ts'
+import type { ParkedKeys } from './parked-keys.ts'
 
 export interface SubscriptionContext {
   readonly pool: pg.Pool
@@ -13,7 +14,7 @@ export interface SubscriptionContext {
   readonly owner: string
   /** Positions in one chunk. */
   readonly batchSize: number
-  /** Attempts at a chunk whose handler throws, before the subscription stops as failed. */
+  /** Attempts at a chunk that fails, before the event that is at fault is looked for. */
   readonly maxAttempts: number
   /** Called after each chunk, with the positions that it passed. */
   readonly pace?: Pace | undefined
@@ -23,7 +24,9 @@ export interface SubscriptionContext {
   readonly onChunk?: (position: bigint, events: number | null) => void
 }
 
-/** What it is delivered with, as long as the server runs on which the checkpoint was read. */
+/** What it is delivered with, as long as nobody else changes what was read when it began. */
 export interface Delivery extends SubscriptionContext {
   readonly serverRun: string
+  readonly revision: bigint
+  readonly parked: ParkedKeys
 }

@@ -14,6 +14,11 @@ interface Row {
   /** Last position of the commit that it stands inside, and how many events that has. */
   readonly commit_end: string | null
   readonly commit_size: number | null
+  /** A failed one stands in front of the event that failed. */
+  readonly state: string | null
+  /** Events that it has passed and not applied. */
+  readonly parked: number
+  readonly first_parked: string | null
 }
 
 /**
@@ -35,7 +40,10 @@ export async function auditSubscriptions(
       q.position::text as head,
       p.name is not null or s.kind <> 'projection' as is_owned,
       c.position::text as commit_end,
-      c.event_count as commit_size
+      c.event_count as commit_size,
+      s.state,
+      coalesce(w.parked, 0)::integer as parked,
+      w.first_parked::text
     from ${names.schema}.subscriptions as s
     full join (
       select projections.*, 'projection' as kind
@@ -53,6 +61,11 @@ export async function auditSubscriptions(
       order by n.position
       limit 1
     ) as c on c.position - c.event_count < s.position
+    left join (
+      select kind, name, version, count(*) as parked, min(parked_events.position) as first_parked
+      from ${names.schema}.parked_events
+      group by kind, name, version
+    ) as w on w.kind = s.kind and w.name = s.name and w.version = s.version
     order by 1, 2, 3`)
   const findings = rows.flatMap((row) => judge(row, options.batchSize))
   return findings.slice(0, options.maxFindings).map(finding)
@@ -66,9 +79,10 @@ function judge(row: Row, batchSize: number): FindingFields[] {
   return [
     ...(row.is_owned ? [] : [unowned(subscription, position)]),
     ...(position > BigInt(row.head) ? [ahead(subscription, position, row.head)] : []),
-    ...(row.commit_size !== null && row.commit_size <= batchSize
+    ...(row.commit_size !== null && row.commit_size <= batchSize && row.state !== 'failed'
       ? [inside(subscription, position, row)]
       : []),
+    ...(row.parked > 0 ? [parked(subscription, row)] : []),
   ]
 }
 
@@ -100,6 +114,16 @@ function ahead(subscription: string, position: bigint, head: string): FindingFie
   }
 }
 
+function parked(subscription: string, row: Row): FindingFields {
+  return {
+    kind: 'events-parked',
+    severity: 'warning',
+    position: row.first_parked === null ? null : BigInt(row.first_parked),
+    message: `${subscription} has passed ${row.parked} events that it could not apply`,
+    remedy: 'see `tidemark parked list`, mend its handler and retry them',
+  }
+}
+
 function inside(subscription: string, position: bigint, row: Row): FindingFields {
   return {
     kind: 'subscription-inside-commit',
@@ -108,6 +132,8 @@ function inside(subscription: string, position: bigint, row: Row): FindingFields
     message:
       `${subscription} is at position ${position}, inside the commit of ${row.commit_size} events ` +
       `that ends at position ${row.commit_end}: it has applied half of a transaction`,
-    remedy: 'innocent if it began there or reads in smaller batches; else rebuild it',
+    remedy:
+      'innocent if it began there, reads in smaller batches or just looks for an event that fails; ' +
+      'else rebuild it',
   }
 }

@@ -56,6 +56,7 @@ import type { LogMoment } from '../subscriptions/log-moment.ts'
 import { type WaitOptions, waitForToken } from '../subscriptions/wait-for.ts'
 import { type AuditOptions, type AuditResult, audit } from './audit.ts'
 import { type Diagnosis, type DoctorOptions, diagnose } from './doctor/diagnose.ts'
+import { type ParkedStore, parkedStore } from './parked.ts'
 import { type LogStatus, readStatus } from './status.ts'
 
 export interface StoreOptions<D extends AnyEventDefinition = AnyEventDefinition> {
@@ -141,6 +142,9 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
   /** Removes a version that is not live. See `dropVersion`. */
   drop(projection: string, version: number, options?: { readonly live?: boolean }): Promise<void>
 
+  /** Events that could not be applied and wait: list, retry or discard them. */
+  readonly parked: ParkedStore
+
   /** Imports events of another system, fast and exactly once. See `importEvents`. */
   importEvents(
     events: AsyncIterable<ImportedEvent> | Iterable<ImportedEvent>,
@@ -224,6 +228,7 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
     promote: (projection, promotion) => promote(pool, names, projection, promotion),
     rollback: (projection, change) => rollback(pool, names, projection, change),
     drop: (projection, version, removal) => dropVersion(pool, names, projection, version, removal),
+    parked: parkedStore(pool, names, logger),
     importEvents: (imported, importing) =>
       importEvents({ connectionString, names, maxEventBytes }, imported, importing),
     status: () => readStatus(pool, names),

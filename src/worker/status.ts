@@ -5,7 +5,8 @@ import type { ProjectionState } from '../projections/versions.ts'
 import { listVersions } from '../projections/versions.ts'
 import { leaderLockKey } from '../sequencer/leader-lock.ts'
 import { ownershipLockKey } from '../subscriptions/log-session.ts'
-import type { SubscriptionKind } from '../subscriptions/subscription-id.ts'
+import { countParked } from '../subscriptions/parked-key.ts'
+import type { SubscriptionId, SubscriptionKind } from '../subscriptions/subscription-id.ts'
 
 /** How a log and everything that reads it are doing. */
 export interface LogStatus {
@@ -44,6 +45,8 @@ export interface SubscriptionStatus {
   /** `active`, or `failed` with the reason in `error`. */
   readonly state: 'active' | 'failed'
   readonly error: string | null
+  /** Events that could not be applied and wait, with those of the same key behind them. */
+  readonly parked: number
   /** What the version of a projection is; null for other kinds. */
   readonly projectionState: ProjectionState | null
   /** The process that delivers it now; null when none does. */
@@ -117,6 +120,7 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
   const keys = subscriptions.map((row) => ownershipLockKey(names, row))
   const held = await readHeldLocks(connection, [leaderKey, ...keys])
   const versions = await listVersions(connection, names)
+  const parked = await countParked(connection, names)
   return {
     schema: names.schema,
     position: BigInt(log.position),
@@ -134,6 +138,7 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
       lag: BigInt(row.lag),
       state: row.state,
       error: row.reason,
+      parked: parked.find((one) => isSame(one, row))?.events ?? 0,
       projectionState:
         row.kind === 'projection'
           ? (versions.find((v) => v.name === row.name && v.version === row.version)?.state ?? null)
@@ -141,6 +146,10 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
       owner: held.has(ownershipLockKey(names, row)) ? row.owner : null,
     })),
   }
+}
+
+function isSame(one: SubscriptionId, other: SubscriptionId): boolean {
+  return one.kind === other.kind && one.name === other.name && one.version === other.version
 }
 
 function toSlot(row: LogRow): SlotStatus | null {

@@ -91,16 +91,17 @@ test('tells in one line that a handler throws, and completes once it does not', 
   expect(failed.code).toBe(5)
   expect(failed.stdout).toBe('')
   expect(failed.stderr.trim().split('\n').at(-1)).toBe(
-    'error SUBSCRIPTION_FAILED: projection "sums" version 4 failed on event "number.added" at ' +
-      'position 555: cannot add 555',
+    'error SUBSCRIPTION_FAILED: projection "sums" version 4 failed on event "number.added" of stream ' +
+      '"numbers-1" at position 555: cannot add 555',
   )
-  expect(await positionOf(4)).toBe(500n)
-  expect(await readSums(database.pool, 'sums_v4')).toEqual(foldNumbers(500))
+  expect(await positionOf(4)).toBe(554n)
+  expect(await readSums(database.pool, 'sums_v4')).toEqual(foldNumbers(554))
 
   const status = await runCli(['status'], settings({}))
-  expect(status.stdout).toMatch(/│ projection │ sums +│ +4 │ building +│ +500 │ +500 │ failed │/)
+  expect(status.stdout).toMatch(/│ projection │ sums +│ +4 │ building +│ +554 │ +446 │ failed │/)
   expect(status.stdout.trim().split('\n').at(-1)).toBe(
-    'projection "sums" version 4 failed on event "number.added" at position 555: cannot add 555',
+    'projection "sums" version 4 failed on event "number.added" of stream "numbers-1" at position 555: ' +
+      'cannot add 555',
   )
 
   const fixed = await runCli(args, settings({ VERSION: '4' }))

@@ -22,6 +22,7 @@ const live: SubscriptionStatus = {
   lag: 345n,
   state: 'active',
   error: null,
+  parked: 0,
   projectionState: 'live',
   owner: 'host:1:a',
 }

@@ -50,5 +50,8 @@ export const usualSettings: RunSettings = {
     'version-ready': 0,
     'version-dropped': 0,
     'version-reset': 0,
+    // No handler of these runs fails.
+    'event-parked': 0,
+    'parked-retried': 0,
   },
 }

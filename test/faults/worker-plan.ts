@@ -40,6 +40,8 @@ const mostReaches: Readonly<Record<Failpoint, number>> = {
   'ledger-written': 20,
   'slot-created': 2,
   'chunk-applied': 20,
+  'event-parked': 1,
+  'parked-retried': 1,
   'version-switched': 1,
   'views-switched': 1,
   'indexes-made': 1,

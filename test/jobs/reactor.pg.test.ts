@@ -161,7 +161,7 @@ describe('a reactor', () => {
     expect(failed).toMatchObject({
       position: start,
       error: {
-        code: 'SUBSCRIPTION_FAILED',
+        code: 'HANDLER_FAILED',
         message: expect.stringContaining('refused at the end'),
       },
     })
@@ -235,15 +235,15 @@ describe('a reactor', () => {
     await using _running = run(definition)
     const failed = await untilFailed(definition)
     expect(failed).toMatchObject({
-      position: start,
+      position: start + 2n,
       error: { code: 'HANDLER_FAILED', position: `${start + 3n}` },
     })
     expect(failed.error?.message).toMatch(
       new RegExp(
-        `^reactor "${definition.name}" failed on event "placed" at position ${start + 3n}: `,
+        `^reactor "${definition.name}" failed on event "placed" of stream "[^"]+" at position ${start + 3n}: `,
       ),
     )
-    expect(await ordersOfJobs()).toEqual([])
+    expect(await ordersOfJobs()).toEqual([1, 2])
   })
 })
 
@@ -301,14 +301,19 @@ describe('a handler that throws', () => {
     await place(5, 6, 7, 8)
     const failed = await untilFailed(broken)
     await untilReacted(sound)
+    const streamId = expect.stringMatching(/^commit-/)
+    const reason = `of stream "commit-\\d+" at position ${start + 3n}: no such order$`
     expect(failed).toEqual({
       position: start + 2n,
       state: 'failed',
       error: {
         code: 'HANDLER_FAILED',
-        message: `reactor "${broken.name}" failed on event "placed" at position ${start + 3n}: no such order`,
+        message: expect.stringMatching(
+          new RegExp(`^reactor "${broken.name}" failed on event "placed" ${reason}`),
+        ),
         position: `${start + 3n}`,
         type: 'placed',
+        streamId,
       },
     })
     await first.stop()

@@ -159,7 +159,9 @@ test('a batch that leaves events in the server stops at one of a later release',
   })
   await sequence(database.pool)
   await untilFailed(definition, 'HANDLER_FAILED')
-  expect(await readTable(definition, 'sums', '')).toEqual([])
+  // Of the first such event: that of the test before, where one of this release comes first.
+  const rows = await readTable(definition, 'sums', '')
+  expect(rows.filter(({ sum }) => sum !== '2')).toEqual([])
 })
 
 /** Waits until a version stands still, and returns why. */
@@ -214,10 +216,14 @@ describe('a handler of `each`', () => {
       position: rows[0].position,
       message: expect.stringContaining('duplicate key'),
     })
-    expect(await readTable(definition, 'numbers', name)).toEqual([])
+    // What comes before it is applied.
+    expect(await readTable(definition, 'numbers', name)).toEqual([
+      { key: `${name}/0`, n: 1 },
+      { key: `${name}/1`, n: 2 },
+    ])
     expect(
       (await readCheckpoint(database.pool, names, projectionSubscription(definition)))?.position,
-    ).toBe(0n)
+    ).toBe(BigInt(rows[0].position) - 1n)
   })
 
   test.for(['commit', '  ROLLBACK', 'begin', 'savepoint a'])(

@@ -89,18 +89,19 @@ test('a handler that throws for good stops its projection, clearly, and no other
     return found?.state === 'failed' && found
   })
 
-  expect(calls).toBe(3)
-  const message = `projection "broken" version 1 failed on event "odd" at position ${bad}: no room for b`
+  // Three times with its chunk, then alone.
+  expect(calls).toBe(4)
+  const message = `projection "broken" version 1 failed on event "odd" of stream "stream" at position ${bad}: no room for b`
   expect(row).toEqual({
-    position: before,
+    position: bad - 1n,
     state: 'failed',
-    error: { code: 'HANDLER_FAILED', message, position: `${bad}`, type: 'odd' },
+    error: { code: 'HANDLER_FAILED', message, position: `${bad}`, type: 'odd', streamId: 'stream' },
   })
   const errors = worker.log.at('error')
   expect(errors).toHaveLength(1)
   expect(errors[0]).toMatchObject({ code: 'HANDLER_FAILED' })
   expect(errors[0]?.message).toContain(message)
-  expect(await readCounts('broken')).toEqual({ a: 1, b: 1 })
+  expect(await readCounts('broken')).toEqual({ a: 2, b: 1 })
   expect(await readCounts('whole')).toEqual({ a: 2, b: 2, c: 1 })
 
   await worker.stop()
@@ -169,16 +170,26 @@ test('a value that its column cannot hold fails the projection with the reason',
     on: { odd: (_, { data }) => ({ n: data.key === 'huge' ? 2 ** 40 : 1 }) },
   })
   startWorker({ projections: [overflowing], maxAttempts: 2 })
-  await append(database.pool, 'huge', [odd('huge')])
+  const fine = Array.from({ length: 6 }, (_, i) => odd(`fine-${i}`))
+  const bad = await sequenced(await append(database.pool, 'huge', [...fine, odd('huge')]))
   const row = await until('the failure to be recorded', async (saw) => {
     const found = await readSubscription(database.pool, 'overflowing')
     saw(found)
     return found?.state === 'failed' && found
   })
   expect(row.error).toMatchObject({
-    code: 'SUBSCRIPTION_FAILED',
+    code: 'HANDLER_FAILED',
+    position: `${bad}`,
+    type: 'odd',
+    streamId: 'huge',
     message: expect.stringContaining('out of range for type integer'),
   })
+  expect(row.position).toBe(bad - 1n)
+  // What comes before it is applied.
+  expect(await readCounts('overflowing')).toMatchObject(
+    Object.fromEntries(fine.map(({ data }) => [data.key, 1])),
+  )
+  expect(await readCounts('overflowing')).not.toHaveProperty('huge')
 })
 
 test('an event that newer code wrote stops the projection instead of being skipped', async () => {

@@ -15,6 +15,7 @@ export type FindingKind =
   | 'checkpoint-differs'
   | 'subscription-ahead'
   | 'subscription-inside-commit'
+  | 'events-parked'
   | 'projection-unsubscribed'
   | 'subscription-unowned'
 

@@ -17,6 +17,18 @@ export async function checkSubscriptions(
 }
 
 function judge(subscription: SubscriptionStatus, maxLag: bigint): DoctorFinding[] {
+  return [...judgeParked(subscription), ...judgeDelivery(subscription, maxLag)]
+}
+
+function judgeParked(subscription: SubscriptionStatus): DoctorFinding[] {
+  const { parked } = subscription
+  if (parked === 0) return []
+  const reason = `${describeSubscription(subscription)} has ${parked} events parked`
+  const remedy = 'see `tidemark parked list`, mend its handler, `tidemark parked retry`'
+  return [warning('subscriptions', reason, remedy)]
+}
+
+function judgeDelivery(subscription: SubscriptionStatus, maxLag: bigint): DoctorFinding[] {
   const { state, error, lag, owner, position } = subscription
   const name = describeSubscription(subscription)
   if (state === 'failed') {

@@ -60,7 +60,10 @@ describe.each([
     ['DELETE', `delete from ${table} where false`],
     ['TRUNCATE', `truncate ${table}`],
     ['TRUNCATE', `truncate ${table} cascade`],
-    ['TRUNCATE', `truncate tidemark.subscriptions, ${table} restart identity`],
+    [
+      'TRUNCATE',
+      `truncate tidemark.subscriptions, tidemark.parked_events, ${table} restart identity`,
+    ],
     ['DELETE', `with gone as (delete from ${table} returning 1) select * from gone`],
   ] as const
 
