@@ -7,6 +7,7 @@ import { quoteIdent } from '../db/quote-ident.ts'
 import { transaction } from '../db/transaction.ts'
 import { applyLanes, commitLanes, resetLanes } from '../subscriptions/apply-lanes.ts'
 import { type LogMoment, positionAt } from '../subscriptions/log-moment.ts'
+import { ParkedKeys } from '../subscriptions/parked-keys.ts'
 import { type LogCursor, type LogRun, readExtent, readRun } from '../subscriptions/read-run.ts'
 import type { Subscriber } from '../subscriptions/subscriber.ts'
 import { versionSchema } from './ddl.ts'
@@ -108,7 +109,9 @@ async function apply(
 ): Promise<void> {
   const chunk = { after: from.position, upto: run.end.position, events: run.events }
   try {
-    await transaction(pool, (client) => applyLanes(subscriber, client, chunk), { durable: false })
+    // Whatever the projection's policy: a moment of which a part is missing is not that moment.
+    const apply = (client: pg.ClientBase) => applyLanes(subscriber, client, chunk, new ParkedKeys())
+    await transaction(pool, apply, { durable: false })
   } catch (error) {
     resetLanes(subscriber)
     throw error

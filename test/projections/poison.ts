@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { event, integer, projection, table, text } from '../../src/index.ts'
+import { event, foreignKey, integer, projection, table, text } from '../../src/index.ts'
 
 /** How an event is refused, if it is: by the handler, or by the server. */
 export type Poison = 'throws' | 'overflows'
@@ -36,15 +36,32 @@ function base(name: string, options: Options) {
   return projection(name, { version: 1, events: [Noted], tables: { rows }, ...options })
 }
 
-/** One row a key, with a trail that shows the order. */
+const labels = table({ label: text().primaryKey() })
+
+const labelled = table(
+  { key: text().primaryKey(), last: integer(), trail: text(), label: text().nullable() },
+  { foreignKeys: { labelled_label: foreignKey(labels, { label: 'label' }) } },
+)
+
+/**
+ * One row a key, with a trail that shows the order. What the server refuses is a label that is not in the
+ * table of labels, at the end of the transaction.
+ */
 export function notesByFold(name: string, poisoned: Poisoned, options: Options = {}) {
-  return base(name, options).fold('rows', {
+  const refuses = (n: number) => poisoned.by === 'overflows' && poisoned.has(n)
+  return projection(name, {
+    version: 1,
+    events: [Noted],
+    tables: { rows: labelled, labels },
+    ...options,
+  }).fold('rows', {
     key: ({ data }) => (data.key.startsWith(`${name}/`) ? { key: data.key } : null),
     on: {
-      // The largest, so that a value which is too large stays so to the end of a chunk.
+      // A label stays to the end of a chunk: only the row at the end is written.
       noted: (row, { data: { n } }) => ({
-        last: Math.max(row?.last ?? 0, refuse(poisoned, n)),
+        last: refuses(n) ? n : refuse(poisoned, n),
         trail: `${row?.trail ?? ''},${n}`,
+        label: refuses(n) ? 'unknown' : (row?.label ?? null),
       }),
     },
   })

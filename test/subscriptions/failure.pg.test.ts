@@ -182,7 +182,7 @@ test('a value that its column cannot hold fails the projection with the reason',
     position: `${bad}`,
     type: 'odd',
     streamId: 'huge',
-    message: expect.stringContaining('out of range for type integer'),
+    message: expect.stringContaining('column "n": integer does not reach'),
   })
   expect(row.position).toBe(bad - 1n)
   // What comes before it is applied.
