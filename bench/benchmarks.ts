@@ -4,6 +4,7 @@ import { appendConditionBenchmark } from './append-condition.ts'
 import { appendEmmettBenchmark } from './append-emmett.ts'
 import { appendImportBenchmark } from './append-import.ts'
 import type { Benchmark } from './benchmark.ts'
+import { projectionBatchBenchmark } from './projection-batch.ts'
 import { projectionFoldBenchmarks } from './projection-fold.ts'
 import { projectionLatencyBenchmark } from './projection-latency.ts'
 import { projectionReadBenchmark } from './projection-read.ts'
@@ -30,6 +31,7 @@ export const benchmarks: readonly Benchmark[] = [
   projectionLatencyBenchmark,
   projectionReadBenchmark,
   ...projectionFoldBenchmarks,
+  projectionBatchBenchmark,
   workerIdleBenchmark,
   workerResourcesBenchmark,
 ]

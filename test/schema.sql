@@ -1146,7 +1146,8 @@ comment on function tidemark.log_extent(bigint,integer) is 'Tells where the run 
 
 after:      position after which to read
 max_events: how many positions the run covers at most
-returns:    end of the run; equal to after when there is nothing to read';
+returns:    end of the run; equal to after when there is nothing to read
+raises:     TM006 the ledger does not give every position once';
 comment on type tidemark.log_row is 'What tidemark.read_log returns: an event with its position, or the end of a run.';
 comment on table tidemark.parked_events is 'Dead letters: events that a subscription could not apply, and those of the same key behind them.';
 comment on column tidemark.parked_events."position" is 'Position of the event in the log.';

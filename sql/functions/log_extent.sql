@@ -3,6 +3,7 @@
 -- after:      position after which to read
 -- max_events: how many positions the run covers at most
 -- returns:    end of the run; equal to after when there is nothing to read
+-- raises:     TM006 the ledger does not give every position once
 create or replace function tidemark.log_extent(after bigint, max_events integer)
 returns bigint
 language plpgsql
@@ -11,6 +12,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_first tidemark.commits;
+  v_end bigint;
+  v_promised bigint;
 begin
   select c.*
   into v_first
@@ -23,6 +26,14 @@ begin
     return log_extent.after;
   end if;
 
+  if v_first.position - v_first.event_count > log_extent.after then
+    perform tidemark.raise_log_inconsistent(
+      v_first.position - v_first.event_count,
+      v_first.position - v_first.event_count - log_extent.after,
+      0
+    );
+  end if;
+
   -- Part of one commit.
   if v_first.position - v_first.event_count < log_extent.after
     or v_first.position > log_extent.after + log_extent.max_events
@@ -30,11 +41,16 @@ begin
     return least(v_first.position, log_extent.after + log_extent.max_events);
   end if;
 
-  return (
-    select max(c.position)
-    from tidemark.commits as c
-    where c.position > log_extent.after
-      and c.position <= log_extent.after + log_extent.max_events
-  );
+  select max(c.position), sum(c.event_count)
+  into v_end, v_promised
+  from tidemark.commits as c
+  where c.position > log_extent.after
+    and c.position <= log_extent.after + log_extent.max_events;
+
+  if v_promised <> v_end - log_extent.after then
+    perform tidemark.raise_log_inconsistent(v_end, v_end - log_extent.after, v_promised);
+  end if;
+
+  return v_end;
 end
 $$;

@@ -63,7 +63,11 @@ export async function readRun(
   }
 }
 
-/** Reads where the next run ends, and leaves its events in the server. */
+/**
+ * Reads where the next run ends, and leaves its events in the server.
+ *
+ * @throws LOG_INCONSISTENT when the ledger does not give every position once.
+ */
 export async function readExtent(
   connection: Connection,
   names: LogNames,
@@ -73,6 +77,8 @@ export async function readExtent(
     name: `tidemark-read-extent-${names.schema}`,
     text: `select ${names.schema}.log_extent($1, $2)::text as upto`,
     values: [after.position.toString(), maxEvents],
+  }).catch((error: unknown) => {
+    throw logInconsistent(error)
   })
   const position = BigInt(row?.upto ?? after.position)
   return { events: null, end: { position, insertId: null } }
