@@ -74,6 +74,7 @@ export {
 export type { ProjectionWriter, WriteDatabase } from './projections/projection-writer.ts'
 export type { ProjectionQuery, Queried, QueryDatabase } from './projections/query.ts'
 export type { RebuildOptions, RebuildProgress, RebuildResult } from './projections/rebuild.ts'
+export type { ReplayOptions } from './projections/replay.ts'
 export { type RowsTable, type RowsTables, rows } from './projections/rows.ts'
 export type { PromoteOptions, SwitchOptions, SwitchResult } from './projections/switch-version.ts'
 export {

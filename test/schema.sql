@@ -107,6 +107,7 @@ create table tidemark.projections (
   tables jsonb,
   is_indexed boolean default true not null,
   start_position bigint default 0 not null,
+  reset_at timestamp with time zone,
   constraint projections_pkey PRIMARY KEY (name, version),
   constraint projections_schema_name_key UNIQUE (schema_name),
   constraint projections_start_position_check CHECK ((start_position >= 0)),
@@ -1175,6 +1176,7 @@ comment on column tidemark.projections.created_at is 'When the version was creat
 comment on column tidemark.projections.definition_hash is 'Hash of the table definitions, to detect that code and database have drifted apart.';
 comment on column tidemark.projections.is_indexed is 'Whether its secondary indexes and foreign keys are made: for a version that is rebuilt, at the end.';
 comment on column tidemark.projections.name is 'Name of the projection.';
+comment on column tidemark.projections.reset_at is 'When it was last emptied, to be built anew; null: never.';
 comment on column tidemark.projections.schema_name is 'Schema that holds the tables of this version.';
 comment on column tidemark.projections.start_position is 'Its rows come from the events after this position alone; 0: from the whole log.';
 comment on column tidemark.projections.state is 'building (catching up), ready (caught up), live (shown), standby (was live, follows), retired.';
@@ -1470,7 +1472,7 @@ grant select on table tidemark.log to tidemark_read;
 grant delete, insert, select, update (attempts), update (error) on table tidemark.parked_events to tidemark_worker;
 grant select on table tidemark.parked_events to tidemark_append;
 grant select on table tidemark.parked_events to tidemark_read;
-grant delete, insert, select, update (changed_at), update (is_indexed), update (start_position), update (state), update (tables) on table tidemark.projections to tidemark_worker;
+grant delete, insert, select, update (changed_at), update (is_indexed), update (reset_at), update (start_position), update (state), update (tables) on table tidemark.projections to tidemark_worker;
 grant select on table tidemark.projections to tidemark_append;
 grant select on table tidemark.projections to tidemark_read;
 grant select on table tidemark.seal_head to tidemark_read;

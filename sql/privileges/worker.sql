@@ -29,7 +29,7 @@ grant insert, update (error, attempts), delete
   on tidemark.parked_events
   to tidemark_worker;
 
-grant insert, update (state, is_indexed, start_position, changed_at, tables), delete
+grant insert, update (state, is_indexed, start_position, reset_at, changed_at, tables), delete
   on tidemark.projections
   to tidemark_worker;
 

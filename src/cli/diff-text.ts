@@ -8,6 +8,8 @@ export function diffText(result: DiffResult): string {
   const { projection, from, to, position, tables, query } = result
   return [
     `projection "${projection}": version ${from} and version ${to} at position ${formatCount(position)}`,
+    ...partialText(from, result.startPositions.from),
+    ...partialText(to, result.startPositions.to),
     ...tables.flatMap((table) => tableText(table, result)),
     ...result.tablesOnlyInFrom.map(
       (table) => `${table}: only version ${from} has it, not compared`,
@@ -16,6 +18,11 @@ export function diffText(result: DiffResult): string {
     ...(query === null ? [] : queryText(query)),
     result.isSame ? 'all rows that were compared are the same' : 'they differ',
   ].join('\n')
+}
+
+function partialText(version: number, start: bigint): string[] {
+  if (start === 0n) return []
+  return [`version ${version} holds only events after position ${formatCount(start)}`]
 }
 
 function tableText(table: TableDiff, { from, to }: DiffResult): string[] {

@@ -16,6 +16,14 @@ export function logPosition(text: string): bigint {
   throw new InvalidArgumentError('it must be a position: a whole number from 1.')
 }
 
+/** Reads a position or a time of the log. */
+export function logMoment(text: string): bigint | Date {
+  if (/^\d+$/.test(text)) return logPosition(text)
+  const time = new Date(text)
+  if (/^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(time.getTime())) return time
+  throw new InvalidArgumentError('it must be a position, or a time such as 2026-11-21T10:00:00Z.')
+}
+
 /** Reads a number of events. */
 export function eventCount(text: string): bigint {
   if (/^\d{1,18}$/.test(text)) return BigInt(text)

@@ -11,6 +11,7 @@ import { migrateCommand } from './commands/migrate.ts'
 import { parkedCommand } from './commands/parked.ts'
 import { promoteCommand } from './commands/promote.ts'
 import { rebuildCommand } from './commands/rebuild.ts'
+import { replayCommand } from './commands/replay.ts'
 import { rollbackCommand } from './commands/rollback.ts'
 import { sealCommand } from './commands/seal.ts'
 import { statusCommand } from './commands/status.ts'
@@ -27,6 +28,7 @@ const commands = [
   statusCommand,
   doctorCommand,
   rebuildCommand,
+  replayCommand,
   diffCommand,
   promoteCommand,
   rollbackCommand,

@@ -14,6 +14,7 @@ export function statusText(status: LogStatus): string {
     ...(mode === 'wal' ? [slotText(slot)] : []),
     subscriptions.length === 0 ? 'no subscriptions yet' : subscriptionTable(subscriptions),
     ...subscriptions.flatMap(failureText),
+    ...subscriptions.flatMap(partialText),
     ...(status.isLed ? subscriptions.flatMap(unfollowedText) : []),
     ...subscriptions.flatMap(parkedText),
   ].join('\n')
@@ -90,4 +91,12 @@ function unfollowedText(subscription: SubscriptionStatus): string[] {
   if (projectionState === null || state === 'failed' || owner !== null) return []
   const name = describeSubscription(subscription)
   return [oneLine(`${name} is not followed: no running worker has its definition`)]
+}
+
+/** So that nobody thinks it complete. */
+function partialText(subscription: SubscriptionStatus): string[] {
+  const { startPosition } = subscription
+  if (startPosition === 0n) return []
+  const name = describeSubscription(subscription)
+  return [oneLine(`${name} holds only events after position ${formatCount(startPosition)}`)]
 }

@@ -54,7 +54,7 @@ export interface RebuildResult {
   readonly durationMs: number
 }
 
-interface RebuildContext {
+export interface RebuildContext {
   readonly pool: pg.Pool
   readonly connectionString: string
   readonly names: LogNames
@@ -81,13 +81,23 @@ export async function rebuild(
   projection: AnyProjection,
   options: RebuildOptions = {},
 ): Promise<RebuildResult> {
+  speedOf(options)
+  await requireBuildable(context, projection)
+  return build(context, projection, options)
+}
+
+/** Applies the log to a version from where it is until it has caught up. */
+export async function build(
+  context: RebuildContext,
+  projection: AnyProjection,
+  options: RebuildOptions,
+): Promise<RebuildResult> {
   const { pool, names, logger } = context
   const began = performance.now()
   const speed = speedOf(options)
-  await requireBuildable(context, projection)
   await reactivate(pool, names, projection)
-  const build = new AbortController()
-  const signal = AbortSignal.any([build.signal, options.signal ?? build.signal])
+  const end = new AbortController()
+  const signal = AbortSignal.any([end.signal, options.signal ?? end.signal])
   const session = new LogSession({ ...context, pollIntervalMs: 1_000 })
   const subscriber = projectionSubscriber(projection, names, {
     caughtUp: () => markReady(pool, names, projection, signal),
@@ -114,7 +124,7 @@ export async function rebuild(
     const durationMs = Math.round(performance.now() - began)
     return { projection: name, version, position, state, durationMs }
   } finally {
-    build.abort()
+    end.abort()
     await Promise.all(parts)
   }
 }

@@ -27,6 +27,8 @@ export interface SwitchOptions {
 export interface PromoteOptions extends SwitchOptions {
   /** Version to show. Default: the newest that is ready or standing by. */
   readonly version?: number
+  /** Also one that holds only the events after a position, as `replay` makes. Default false. */
+  readonly partial?: boolean
 }
 
 /** Which version is shown now and which was before. */
@@ -54,6 +56,7 @@ export async function promote(
   return withRetries(name, options, (wait) =>
     switchIn(pool, names, name, wait, async (client, versions) => {
       const target = chooseTarget(name, versions, options.version)
+      if (options.partial !== true) requireWhole(target)
       await requireCaughtUp(client, names, target, options.maxLag ?? defaults.maxLag)
       return target
     }),
@@ -260,6 +263,14 @@ function chooseTarget(
   if (target.state === 'live') throw stateInvalid(target, 'is live already')
   if (target.state === 'building') throw stateInvalid(target, 'is still building: run rebuild')
   return target
+}
+
+function requireWhole(target: ProjectionVersion): void {
+  if (target.startPosition === 0n) return
+  throw stateInvalid(
+    target,
+    `holds only events after position ${target.startPosition}: say \`partial\` to show it all the same`,
+  )
 }
 
 async function requireCaughtUp(

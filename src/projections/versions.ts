@@ -26,6 +26,8 @@ export interface ProjectionVersion {
   readonly schemaName: string
   readonly viewSchema: string
   readonly definitionHash: string
+  /** Its rows come from the events after this position alone; 0: from the whole log. */
+  readonly startPosition: bigint
   readonly changedAt: Date
 }
 
@@ -36,6 +38,7 @@ interface Row {
   readonly schema_name: string
   readonly view_schema: string
   readonly definition_hash: string
+  readonly start_position: string
   readonly changed_at: Date
 }
 
@@ -47,7 +50,8 @@ export async function listVersions(
 ): Promise<readonly ProjectionVersion[]> {
   const rows = await run<Row>(connection, {
     text: /* sql */ `
-      select name, version, state, schema_name, view_schema, definition_hash, changed_at
+      select name, version, state, schema_name, view_schema, definition_hash,
+        start_position::text, changed_at
       from ${names.schema}.projections
       where $1::text is null or name = $1
       order by name, version`,
@@ -60,8 +64,25 @@ export async function listVersions(
     schemaName: row.schema_name,
     viewSchema: row.view_schema,
     definitionHash: row.definition_hash,
+    startPosition: BigInt(row.start_position),
     changedAt: row.changed_at,
   }))
+}
+
+/** Tells a version from what it was before it was reset, or dropped and made anew; undefined when it is gone. */
+export async function readIdentity(
+  connection: Connection,
+  names: LogNames,
+  { name, version }: { readonly name: string; readonly version: number },
+): Promise<string | undefined> {
+  const [row] = await run<{ identity: string }>(connection, {
+    text: /* sql */ `
+      select concat_ws(' ', p.created_at, p.reset_at) as identity
+      from ${names.schema}.projections as p
+      where p.name = $1 and p.version = $2`,
+    values: [name, version],
+  })
+  return row?.identity
 }
 
 /** Which versions to create: any, a projection's first alone, or none. */

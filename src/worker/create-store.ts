@@ -24,6 +24,7 @@ import {
   queryProjections,
 } from '../projections/query.ts'
 import { type RebuildOptions, type RebuildResult, rebuild } from '../projections/rebuild.ts'
+import { type ReplayOptions, replay } from '../projections/replay.ts'
 import {
   dropVersion,
   type PromoteOptions,
@@ -133,6 +134,8 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
 
   /** Builds the version that a definition describes beside the live one. See `rebuild`. */
   rebuild(projection: AnyProjection, options?: RebuildOptions): Promise<RebuildResult>
+  /** Builds a version anew from a position or a time on. See `replay`. */
+  replay(projection: AnyProjection, options: ReplayOptions): Promise<RebuildResult>
   /** Compares two versions row by row, at one position. See `diffVersions`. */
   diff(projection: string, options?: DiffOptions): Promise<DiffResult>
   /** Shows a version that is ready. See `promote`. */
@@ -224,6 +227,8 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
       waitForToken(pool, names, token, target && toTarget(target, 'live'), wait),
     rebuild: (projection, build) =>
       rebuild({ pool, connectionString, names, logger }, projection, build),
+    replay: (projection, options) =>
+      replay({ pool, connectionString, names, logger }, projection, options),
     diff: (projection, comparison) => diffVersions(pool, names, projection, comparison),
     promote: (projection, promotion) => promote(pool, names, projection, promotion),
     rollback: (projection, change) => rollback(pool, names, projection, change),

@@ -1,3 +1,4 @@
+import { keepTrying } from '../db/keep-trying.ts'
 import { isTransient } from '../db/sqlstate.ts'
 import { pause } from '../db/wait.ts'
 import { markReady } from '../projections/mark-ready.ts'
@@ -6,6 +7,7 @@ import { projectionSubscriber } from '../projections/projection-subscriber.ts'
 import {
   ensureVersion,
   type ProjectionVersion,
+  readIdentity,
   type VersionsToCreate,
 } from '../projections/versions.ts'
 import { runSubscription } from '../subscriptions/run-subscription.ts'
@@ -43,8 +45,41 @@ export async function followProjection(
       await session.untilVersionsDiffer(versions, signal)
       continue
     }
-    const end = await runSubscription(subscriber, context, signal)
+    const end = await untilReplaced(projection, context, signal, (ended) =>
+      runSubscription(subscriber, context, ended),
+    )
     if (end === 'failed') return
+  }
+}
+
+/**
+ * Follows a version for as long as it is the same one. When it was reset, or dropped and built anew, the log
+ * may rest, and nothing else would tell.
+ */
+async function untilReplaced<T>(
+  projection: AnyProjection,
+  { pool, names, session, logger }: SubscriptionContext,
+  signal: AbortSignal,
+  follow: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController()
+  const ended = AbortSignal.any([signal, over.signal])
+  const watch = async () => {
+    const before = await readIdentity(pool, names, projection)
+    let { versions } = session
+    while (!ended.aborted && (await readIdentity(pool, names, projection)) === before) {
+      await session.untilVersionsDiffer(versions, ended)
+      versions = session.versions
+    }
+    over.abort()
+  }
+  const task = `watch over projection "${projection.name}"`
+  const watching = keepTrying(watch, { task, signal: ended, logger })
+  try {
+    return await follow(ended)
+  } finally {
+    over.abort()
+    await watching
   }
 }
 

@@ -49,6 +49,8 @@ export interface SubscriptionStatus {
   readonly parked: number
   /** What the version of a projection is; null for other kinds. */
   readonly projectionState: ProjectionState | null
+  /** After which position the events of a projection's version begin; 0: it has the whole log. */
+  readonly startPosition: bigint
   /** The process that delivers it now; null when none does. */
   readonly owner: string | null
 }
@@ -121,6 +123,10 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
   const held = await readHeldLocks(connection, [leaderKey, ...keys])
   const versions = await listVersions(connection, names)
   const parked = await countParked(connection, names)
+  const versionOf = ({ kind, name, version }: SubscriptionRow) =>
+    kind === 'projection'
+      ? versions.find((one) => one.name === name && one.version === version)
+      : undefined
   return {
     schema: names.schema,
     position: BigInt(log.position),
@@ -139,10 +145,8 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
       state: row.state,
       error: row.reason,
       parked: parked.find((one) => isSame(one, row))?.events ?? 0,
-      projectionState:
-        row.kind === 'projection'
-          ? (versions.find((v) => v.name === row.name && v.version === row.version)?.state ?? null)
-          : null,
+      projectionState: versionOf(row)?.state ?? null,
+      startPosition: versionOf(row)?.startPosition ?? 0n,
       owner: held.has(ownershipLockKey(names, row)) ? row.owner : null,
     })),
   }

@@ -62,6 +62,7 @@ test('compares by a query, and writes JSON', async () => {
     from: 1,
     to: 2,
     position: '30',
+    startPositions: { from: '0', to: '0' },
     isSame: false,
     tables: [],
     tablesOnlyInFrom: [],

@@ -24,6 +24,7 @@ const live: SubscriptionStatus = {
   error: null,
   parked: 0,
   projectionState: 'live',
+  startPosition: 0n,
   owner: 'host:1:a',
 }
 

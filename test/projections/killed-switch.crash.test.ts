@@ -74,6 +74,14 @@ test('whoever is killed at any step of a rebuild, promotion, rollback or drop le
   expect(await run('rebuild')).toBe(0)
   expect(await states()).toEqual(['1 live', '2 ready'])
   expect(await indexesOf(2)).toEqual(indexNames)
+  expect(await run('replay', 'version-reset')).toBe('SIGKILL')
+  expect(await states()).toEqual(['1 live', '2 ready'])
+  expect(await total(`${name}_v2`)).toBe(await headPosition(database.pool))
+  expect(await run('replay', 'chunk-applied')).toBe('SIGKILL')
+  expect(await states()).toEqual(['1 live', '2 building'])
+  expect(await run('rebuild')).toBe(0)
+  expect(await states()).toEqual(['1 live', '2 ready'])
+  expect(await indexesOf(2)).toEqual(indexNames)
   await using next = await follow(database, indexed(name, 2))
 
   for (const [action, version, before, after] of [

@@ -14,6 +14,7 @@ onFailpoint((name) => {
 await using store = await createStore({ connectionString: DATABASE_URL })
 const actions: Readonly<Record<string, () => Promise<unknown>>> = {
   rebuild: () => store.rebuild(indexed(PROJECTION, 2), { batchSize: 20 }),
+  replay: () => store.replay(indexed(PROJECTION, 2), { from: 1n }),
   promote: () => store.promote(PROJECTION),
   rollback: () => store.rollback(PROJECTION),
   drop: () => store.drop(PROJECTION, 1),

@@ -10,6 +10,7 @@ interface PromoteCommandOptions extends GlobalOptions {
   readonly version?: number
   readonly maxLag?: bigint
   readonly lockTimeout?: number
+  readonly partial?: boolean
 }
 
 /** `tidemark promote`: shows another version of a projection. */
@@ -18,6 +19,7 @@ export function promoteCommand(host: Host): Command {
     .description('show another version of a projection; the one before goes on as standby')
     .argument('<projection>', 'name of the projection')
     .option('--version <n>', 'version to show (default: the newest that is ready)', positiveInteger)
+    .option('--partial', 'even one that holds only the events after a position')
     .option('--max-lag <n>', 'events that it may be behind (default: 1000)', eventCount)
     .option(
       '--lock-timeout <ms>',
@@ -38,8 +40,10 @@ export function switchText({ projection, live, before }: SwitchResult): string {
   return `projection "${projection}" shows version ${live} now${was}`
 }
 
-function toPromotion({ version, maxLag, lockTimeout }: PromoteCommandOptions): PromoteOptions {
+function toPromotion(options: PromoteCommandOptions): PromoteOptions {
+  const { version, maxLag, lockTimeout, partial } = options
   return {
+    ...(partial === undefined ? {} : { partial }),
     ...(version === undefined ? {} : { version }),
     ...(maxLag === undefined ? {} : { maxLag }),
     ...(lockTimeout === undefined ? {} : { lockTimeoutMs: lockTimeout }),

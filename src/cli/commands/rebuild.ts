@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import type { AnyProjection } from '../../projections/projection.ts'
 import type { RebuildOptions, RebuildResult } from '../../projections/rebuild.ts'
+import type { Store } from '../../worker/create-store.ts'
 import { chooseProjection } from '../choose-projection.ts'
 import { formatCount, formatDuration } from '../format.ts'
 import type { GlobalOptions } from '../global-options.ts'
@@ -11,7 +12,7 @@ import { printResult } from '../print-result.ts'
 import { showProgress } from '../rebuild-progress.ts'
 import { requireDefinitions, type Target, withStore } from '../target.ts'
 
-interface RebuildCommandOptions extends GlobalOptions {
+export interface RebuildCommandOptions extends GlobalOptions {
   readonly version?: number
   readonly batchSize?: number
   readonly maxRate?: number
@@ -31,23 +32,38 @@ export function rebuildCommand(host: Host): Command {
       const options = command.optsWithGlobals<RebuildCommandOptions>()
       const target = await requireDefinitions(options, host)
       const definition = chooseProjection(target.config.projections ?? [], name, options.version)
-      const { result, unsequenced } = await runRebuild(host, options, target, definition)
-      printResult(host, options, result, rebuildText)
-      if (options.json !== true) warnOfUnsequenced(host, unsequenced)
+      const outcome = await runRebuild(host, options, target, definition, (store, build) =>
+        store.rebuild(definition, build),
+      )
+      finishRebuild(host, options, outcome)
     })
 }
 
-async function runRebuild(
+/** What a rebuild came to, and how many events have no position yet. */
+interface Outcome {
+  readonly result: RebuildResult
+  readonly unsequenced: number
+}
+
+/** Writes what a rebuild came to. */
+export function finishRebuild(host: Host, options: GlobalOptions, outcome: Outcome): void {
+  printResult(host, options, outcome.result, rebuildText)
+  if (options.json !== true) warnOfUnsequenced(host, outcome.unsequenced)
+}
+
+/** Builds a version with progress on stderr, until a signal stops it. */
+export async function runRebuild(
   host: Host,
   options: RebuildCommandOptions,
   target: Target,
   definition: AnyProjection,
-): Promise<{ readonly result: RebuildResult; readonly unsequenced: number }> {
+  build: (store: Store, options: RebuildOptions) => Promise<RebuildResult>,
+): Promise<Outcome> {
   const { batchSize, maxRate } = options
   const progress = showProgress(host, options, definition)
   const signal = host.stopSignals.listen(progress.announceStop)
   const lastError = new LastError()
-  const build: RebuildOptions = {
+  const settings: RebuildOptions = {
     signal,
     onProgress: progress.show,
     ...(batchSize === undefined ? {} : { batchSize }),
@@ -57,7 +73,7 @@ async function runRebuild(
     return await withStore(
       target,
       async (store) => {
-        const result = await store.rebuild(definition, build).finally(progress.end)
+        const result = await build(store, settings).finally(progress.end)
         return { result, unsequenced: (await store.status()).unsequenced }
       },
       lastError.logger,

@@ -35,6 +35,8 @@ export interface DiffResult {
   readonly to: number
   /** Both versions have applied exactly the events up to here. */
   readonly position: bigint
+  /** After which position the events of each begin; 0: they have the whole log. */
+  readonly startPositions: { readonly from: bigint; readonly to: bigint }
   /** Whether no row that was compared differs. */
   readonly isSame: boolean
   /** Each table that both versions have. Empty when `sql` was given. */
@@ -75,11 +77,13 @@ export async function diffVersions(
       compareVersions(client, from, to, options, samples),
     )
     const compared = await orCancelled(comparing, `diff of projection "${name}"`, signal)
-    return { projection: name, from: from.version, to: to.version, position, ...compared }
+    const startPositions = { from: from.startPosition, to: to.startPosition }
+    const versions = { from: from.version, to: to.version }
+    return { projection: name, ...versions, position, startPositions, ...compared }
   })
 }
 
-type Compared = Omit<DiffResult, 'projection' | 'from' | 'to' | 'position'>
+type Compared = Omit<DiffResult, 'projection' | 'from' | 'to' | 'position' | 'startPositions'>
 
 async function compareVersions(
   client: pg.ClientBase,
