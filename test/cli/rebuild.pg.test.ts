@@ -142,3 +142,31 @@ test('loses nothing when its connections are cut off', async () => {
   expect((await runCli(args, settings({ VERSION: '7' }))).code).toBe(0)
   expect(await readSums(database.pool, 'sums_v7')).toEqual(foldNumbers(eventCount))
 })
+
+test('replays a version from a position or a time on, and says that it is not whole', async () => {
+  const env = { VERSION: '8' }
+  const some = await runCli(['replay', 'sums', '--from', '901', '--json'], settings(env))
+  expect(JSON.parse(some.stdout)).toMatchObject({ version: 8, state: 'ready', position: '1000' })
+  const rows = await readSums(database.pool, 'sums_v8')
+  expect(rows.reduce((sum, row) => sum + row.count, 0)).toBe(100)
+  expect((await runCli(['status'], settings({}))).stdout).toContain(
+    'projection "sums" version 8 holds only events after position 900',
+  )
+  const refused = await runCli(['promote', 'sums', '--version', '8'], settings({}))
+  expect(refused.code).toBe(4)
+
+  const none = await runCli(['replay', 'sums', '--from', '2100-01-01T00:00:00Z'], settings(env))
+  expect(none.code).toBe(0)
+  expect(await readSums(database.pool, 'sums_v8')).toEqual([])
+  const args = ['replay', 'sums', '--from', '1', '--max-rate', '5000']
+  expect((await runCli(args, settings(env))).code).toBe(0)
+  expect(await readSums(database.pool, 'sums_v8')).toEqual(foldNumbers(eventCount))
+
+  for (const from of ['0', 'x', '2026-99-99']) {
+    const { code } = await runCli(['replay', 'sums', '--from', from], settings(env))
+    expect(code).toBe(2)
+  }
+  const live = await runCli(['replay', 'sums', '--from', '1'], settings({ VERSION: '1' }))
+  expect(live.code).toBe(4)
+  expect(live.stderr).toContain('its readers would see it empty')
+})
