@@ -73,6 +73,7 @@ export {
 } from './projections/projection.ts'
 export type { ProjectionWriter, WriteDatabase } from './projections/projection-writer.ts'
 export type { ProjectionQuery, Queried, QueryDatabase } from './projections/query.ts'
+export type { SqlResult } from './projections/read-sql.ts'
 export type { RebuildOptions, RebuildProgress, RebuildResult } from './projections/rebuild.ts'
 export type { ReplayOptions } from './projections/replay.ts'
 export { type RowsTable, type RowsTables, rows } from './projections/rows.ts'

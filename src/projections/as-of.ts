@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import type { Kysely } from 'kysely'
 import type pg from 'pg'
 import { TidemarkError } from '../core/tidemark-error.ts'
 import type { LogNames } from '../db/log-names.ts'
@@ -13,7 +12,6 @@ import type { Subscriber } from '../subscriptions/subscriber.ts'
 import { versionSchema } from './ddl.ts'
 import type { AnyProjection } from './projection.ts'
 import { projectionSubscriber } from './projection-subscriber.ts'
-import { listQueried, type Queried, queryProjections } from './query.ts'
 import { buildIndexes, buildTables } from './run-ddl.ts'
 
 export interface AsOfOptions {
@@ -40,14 +38,15 @@ const leftoverMs = 24 * 60 * 60 * 1_000
  * The tables stand in schemas named `<log>_asof_…`. A process that is killed leaves them behind; whoever
  * looks into the past a day later removes them.
  *
+ * @param use gets the schema in which each projection was built, and the position.
  * @throws OPTION_INVALID for a position that the log has not reached, HANDLER_FAILED,
  *   OPERATION_CANCELLED
  */
 export async function asOf<T>(
   context: AsOfContext,
   at: LogMoment,
-  queried: Queried,
-  use: (db: Kysely<unknown>, position: bigint) => Promise<T>,
+  projections: readonly AnyProjection[],
+  use: (schemaOf: (projection: AnyProjection) => string, position: bigint) => Promise<T>,
   options: AsOfOptions = {},
 ): Promise<T> {
   const { pool, names } = context
@@ -55,16 +54,14 @@ export async function asOf<T>(
   await dropLeftovers(pool, names)
   const copies = new Map<AnyProjection, AnyProjection>()
   try {
-    for (const projection of listQueried(queried)) {
+    for (const projection of projections) {
       const copy = { ...projection, viewSchema: newSchema(names) }
       copies.set(projection, copy)
       await createUnlogged(pool, copy)
       await build(context, copy, position, options)
       await transaction(pool, (client) => buildIndexes(client, copy))
     }
-    const schemaOf = (projection: AnyProjection) =>
-      versionSchema(copies.get(projection) ?? projection)
-    return await use(queryProjections(pool, queried, schemaOf), position)
+    return await use((projection) => versionSchema(copies.get(projection) ?? projection), position)
   } finally {
     for (const copy of copies.values()) await dropSchema(pool, versionSchema(copy))
   }

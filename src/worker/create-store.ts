@@ -23,6 +23,7 @@ import {
   type Queried,
   queryProjections,
 } from '../projections/query.ts'
+import { readSql, type SqlResult } from '../projections/read-sql.ts'
 import { type RebuildOptions, type RebuildResult, rebuild } from '../projections/rebuild.ts'
 import { type ReplayOptions, replay } from '../projections/replay.ts'
 import {
@@ -90,6 +91,15 @@ export interface QueryOptions extends WaitOptions {
   readonly from?: 'live' | 'defined'
 }
 
+export interface ReadSqlOptions extends AsOfOptions {
+  /** The moment to look at. Default: now. */
+  readonly at?: LogMoment
+  /** Which tables, without `at`: those of the live version (default), or of the one that is defined. */
+  readonly from?: 'live' | 'defined'
+  /** Rows to return at most. Default 1,000. */
+  readonly maxRows?: number
+}
+
 /** One log: its events, queries of projections and their versions. */
 export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
   extends EventStore<D>,
@@ -118,6 +128,14 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
     use: (db: ProjectionQuery<Q>, position: bigint) => Promise<T>,
     options?: AsOfOptions,
   ): Promise<T>
+
+  /**
+   * Runs one query in SQL that may name the tables of projections without their schema; on the live
+   * versions, or as of a moment in the past. It can write nothing.
+   *
+   * @throws OPTION_INVALID when it is not one query that reads; what else {@link Store.asOf} throws.
+   */
+  readSql(queried: Queried, text: string, options?: ReadSqlOptions): Promise<SqlResult>
 
   /**
    * Waits until a commit is sequenced and, if given, until a projection or reactor has applied it.
@@ -222,7 +240,21 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
       return queryProjections(pool, queried, schemaOf) as never
     },
     asOf: (at, queried, use, building) =>
-      asOf({ pool, names }, at, queried, (db, position) => use(db as never, position), building),
+      asOf(
+        { pool, names },
+        at,
+        listQueried(queried),
+        (schemaOf, position) => use(queryProjections(pool, queried, schemaOf) as never, position),
+        building,
+      ),
+    readSql: async (queried, text, { at, from = 'live', maxRows = 1_000, ...building } = {}) => {
+      const projections = listQueried(queried)
+      const read = (schemaOf: (projection: AnyProjection) => string) =>
+        readSql(pool, projections.map(schemaOf), text, maxRows)
+      return at === undefined
+        ? read(from === 'live' ? viewSchemaOf : versionSchema)
+        : asOf({ pool, names }, at, projections, read, building)
+    },
     waitFor: (token, target, wait) =>
       waitForToken(pool, names, token, target && toTarget(target, 'live'), wait),
     rebuild: (projection, build) =>
