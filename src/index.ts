@@ -154,6 +154,7 @@ export type { AuditOptions, AuditResult } from './worker/audit.ts'
 export {
   createStore,
   type QueryOptions,
+  type ReadSqlOptions,
   type Store,
   type StoreOptions,
 } from './worker/create-store.ts'

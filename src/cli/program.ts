@@ -10,6 +10,7 @@ import { initCommand } from './commands/init.ts'
 import { migrateCommand } from './commands/migrate.ts'
 import { parkedCommand } from './commands/parked.ts'
 import { promoteCommand } from './commands/promote.ts'
+import { queryCommand } from './commands/query.ts'
 import { rebuildCommand } from './commands/rebuild.ts'
 import { replayCommand } from './commands/replay.ts'
 import { rollbackCommand } from './commands/rollback.ts'
@@ -27,6 +28,7 @@ const commands = [
   workerCommand,
   statusCommand,
   doctorCommand,
+  queryCommand,
   rebuildCommand,
   replayCommand,
   diffCommand,

@@ -50,7 +50,7 @@ async function asOptionError<T>(work: Promise<T>, what: string): Promise<T> {
     return await work
   } catch (error) {
     const state = sqlstateOf(error)
-    if (state === undefined || !/^(42|22|25006|34)/.test(state)) throw error
+    if (state === undefined || !/^(0A|42|22|25006|34)/.test(state)) throw error
     const reason = (error as Error).message
     throw new TidemarkError('OPTION_INVALID', `${what} cannot be run: ${reason}`, {
       details: { option: 'sql', reason },
