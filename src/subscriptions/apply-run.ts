@@ -26,6 +26,7 @@ export async function applyRun(
   const fetch = () => readEvents(delivery.pool, delivery.names, subscriber.types, from, run)
   const events = run.events ?? (delivery.parked.events === 0 ? null : await fetch())
   const chunk = { after: from.position, upto: run.end.position, events }
+  if (events?.length === 0 && (await isMovedWithOthers(subscriber, delivery, chunk))) return
   try {
     await applyPatiently(subscriber, delivery, chunk, signal)
   } catch (error) {
@@ -34,6 +35,16 @@ export async function applyRun(
     const fetched = { ...chunk, events: events ?? (await fetch()) }
     await isolateEvent(subscriber, delivery, fetched, error, signal)
   }
+}
+
+/** With nothing to apply, a checkpoint is moved together with those of other subscriptions. */
+async function isMovedWithOthers(
+  { id }: Subscriber,
+  { shared, owner, serverRun, revision }: Delivery,
+  { after, upto }: Chunk,
+): Promise<boolean> {
+  const move = { after, upto, owner, serverRun, revision }
+  return (await shared?.moves.move(id, move)) === true
 }
 
 async function applyPatiently(

@@ -129,6 +129,55 @@ export async function advanceCheckpoint(
 }
 
 /**
+ * Moves checkpoints with nothing to apply, all in one statement, each by compare-and-set. One that is
+ * locked stays, so that nobody waits for others.
+ *
+ * @returns which of them have moved.
+ */
+export async function advanceCheckpoints(
+  connection: Connection,
+  names: LogNames,
+  moves: readonly { readonly id: SubscriptionId; readonly move: CheckpointMove }[],
+): Promise<ReadonlySet<number>> {
+  const rows = await run<{ n: number }>(connection, {
+    name: `tidemark-advance-all-${names.schema}`,
+    text: /* sql */ `
+      update ${names.schema}.subscriptions as s
+      set position = free.upto, owner = free.owner, state = 'active', error = null,
+        updated_at = clock_timestamp()
+      from (
+        select held.kind, held.name, held.version, m.upto, m.owner, m.n
+        from unnest(
+          $1::text[], $2::text[], $3::integer[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
+          $8::bigint[]
+        ) with ordinality
+          as m (kind, name, version, after, upto, owner, server_run, revision, n)
+        join ${names.schema}.subscriptions as held
+          on held.kind = m.kind
+          and held.name = m.name
+          and held.version = m.version
+          and held.position = m.after
+          and held.revision = m.revision
+        where m.server_run = ${serverRun}
+        for update of held skip locked
+      ) as free
+      where s.kind = free.kind and s.name = free.name and s.version = free.version
+      returning (free.n - 1)::integer as n`,
+    values: [
+      moves.map(({ id }) => id.kind),
+      moves.map(({ id }) => id.name),
+      moves.map(({ id }) => id.version),
+      moves.map(({ move }) => `${move.after}`),
+      moves.map(({ move }) => `${move.upto}`),
+      moves.map(({ move }) => move.owner),
+      moves.map(({ move }) => move.serverRun),
+      moves.map(({ move }) => `${move.revision}`),
+    ],
+  })
+  return new Set(rows.map(({ n }) => n))
+}
+
+/**
  * Locks a subscription against everybody who delivers it, until the end of the transaction, and has its
  * owner forget what it knows of rows and of parked events.
  *

@@ -5,16 +5,11 @@ import { type Checkpoint, checkpointRegressed, noteOwner, readCheckpoint } from 
 import { isFinal } from './is-final.ts'
 import type { Lease } from './log-session.ts'
 import { readParkedKeys } from './park-events.ts'
-import { type LogCursor, type LogRun, readExtent, readRun } from './read-run.ts'
+import { readNext } from './read-next.ts'
+import type { LogCursor, LogRun } from './read-run.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { Delivery, SubscriptionContext } from './subscription-context.ts'
 import { describeSubscription } from './subscription-id.ts'
-
-/**
- * Events that stay in the server cost no memory here, and a statement over many of them costs little more
- * than one over few: chunks are so many times as long.
- */
-const inServerFactor = 20
 
 /** Pause after a head that turned out to be wrong. */
 const headPauseMs = 100
@@ -66,13 +61,13 @@ async function deliverRuns(
         await head.beyond(cursor.position, signal)
         continue
       }
-      const run: LogRun = await (ahead ?? read(subscriber, context, cursor))
+      const run: LogRun = await (ahead ?? readNext(subscriber, context, cursor))
       if (run.end.position === cursor.position) {
         // Somebody announced a position that the ledger does not have.
         await pause(headPauseMs, signal)
         continue
       }
-      ahead = head.position > run.end.position ? read(subscriber, context, run.end) : undefined
+      ahead = head.position > run.end.position ? readNext(subscriber, context, run.end) : undefined
       ahead?.catch(() => {})
       await applyRun(subscriber, context, cursor, run, signal)
       if (signal.aborted) return
@@ -83,6 +78,7 @@ async function deliverRuns(
       await context.pace?.(passed, signal)
     }
   } finally {
+    context.shared?.reads.leave(subscriber)
     await ahead?.catch(() => {})
   }
 }
@@ -103,16 +99,4 @@ async function readStart(
 async function isSameRun(subscriber: Subscriber, context: Delivery): Promise<boolean> {
   const checkpoint = await readCheckpoint(context.pool, context.names, subscriber.id)
   return checkpoint === undefined || checkpoint.serverRun === context.serverRun
-}
-
-function read(
-  subscriber: Subscriber,
-  context: SubscriptionContext,
-  after: LogCursor,
-): Promise<LogRun> {
-  const { types, fetches } = subscriber
-  const { pool, names, batchSize: maxEvents } = context
-  return fetches
-    ? readRun(pool, names, { after, maxEvents, types })
-    : readExtent(pool, names, { after, maxEvents: maxEvents * inServerFactor })
 }

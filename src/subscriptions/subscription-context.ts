@@ -4,6 +4,8 @@ import type { LogNames } from '../db/log-names.ts'
 import type { LogSession } from './log-session.ts'
 import type { Pace } from './pace.ts'
 import type { ParkedKeys } from './parked-keys.ts'
+import type { SharedMoves } from './shared-moves.ts'
+import type { SharedReads } from './shared-reads.ts'
 
 export interface SubscriptionContext {
   readonly pool: pg.Pool
@@ -16,6 +18,8 @@ export interface SubscriptionContext {
   readonly batchSize: number
   /** Attempts at a chunk that fails, before the event that is at fault is looked for. */
   readonly maxAttempts: number
+  /** What the subscriptions of one process do once for all of them. Without, each does it for itself. */
+  readonly shared?: { readonly reads: SharedReads; readonly moves: SharedMoves }
   /** Called after each chunk, with the positions that it passed. */
   readonly pace?: Pace | undefined
   /** How long a chunk waits for a lock, and how long it may ask nothing. Defaults 10,000 and 60,000. */

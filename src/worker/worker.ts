@@ -16,6 +16,8 @@ import { runSequencer } from '../sequencer/sequencer.ts'
 import { readSequencer } from '../sequencer/sequencer-state.ts'
 import type { SequencerMode } from '../sequencer/term-settings.ts'
 import { LogSession } from '../subscriptions/log-session.ts'
+import { SharedMoves } from '../subscriptions/shared-moves.ts'
+import { SharedReads } from '../subscriptions/shared-reads.ts'
 import type { SubscriptionContext } from '../subscriptions/subscription-context.ts'
 import { announceVersions } from './announce-versions.ts'
 import { followProjection } from './follow-projection.ts'
@@ -156,6 +158,7 @@ async function runParts(
     owner: options.name ?? `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`,
     batchSize: options.batchSize ?? defaults.batchSize,
     maxAttempts: options.maxAttempts ?? defaults.maxAttempts,
+    shared: { reads: new SharedReads(), moves: new SharedMoves(pool, names) },
   }
   const stop = new AbortController()
   const ended = AbortSignal.any([signal, stop.signal])

@@ -1,0 +1,40 @@
+import { type LogCursor, type LogRun, readExtent, readRun } from './read-run.ts'
+import type { Subscriber } from './subscriber.ts'
+import type { Delivery } from './subscription-context.ts'
+
+/**
+ * Events that stay in the server cost no memory here, and a statement over many of them costs little more
+ * than one over few: chunks are so many times as long.
+ */
+const inServerFactor = 20
+
+/**
+ * Reads the next run for a subscription: near the head together with all others of the process that stand
+ * there, far behind it for itself, with the filter of its own types.
+ */
+export async function readNext(
+  subscriber: Subscriber,
+  delivery: Delivery,
+  after: LogCursor,
+): Promise<LogRun> {
+  const { pool, names, batchSize: maxEvents, shared, serverRun, session } = delivery
+  if (shared === undefined) return readAlone(subscriber, delivery, after)
+  if (session.head.position - after.position > BigInt(maxEvents)) {
+    shared.reads.leave(subscriber)
+    return readAlone(subscriber, delivery, after)
+  }
+  const readTypes = (types: readonly string[]) => readRun(pool, names, { after, maxEvents, types })
+  const run = await shared.reads.read(subscriber, serverRun, after, readTypes)
+  if (run !== undefined) return run
+  return shared.reads.meet(serverRun, after, await readAlone(subscriber, delivery, after))
+}
+
+function readAlone(
+  { types, fetches }: Subscriber,
+  { pool, names, batchSize: maxEvents }: Delivery,
+  after: LogCursor,
+): Promise<LogRun> {
+  return fetches
+    ? readRun(pool, names, { after, maxEvents, types })
+    : readExtent(pool, names, { after, maxEvents: maxEvents * inServerFactor })
+}
