@@ -26,6 +26,7 @@ import {
 import { readSql, type SqlResult } from '../projections/read-sql.ts'
 import { type RebuildOptions, type RebuildResult, rebuild } from '../projections/rebuild.ts'
 import { type ReplayOptions, replay } from '../projections/replay.ts'
+import { requireReadable } from '../projections/require-readable.ts'
 import {
   dropVersion,
   type PromoteOptions,
@@ -111,6 +112,8 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
    * `withTables`, named with their schema: `public.users`.
    *
    * @throws WAIT_TIMED_OUT and what else {@link Store.waitFor} throws, when `after` is given.
+   * @throws PROJECTION_UNKNOWN, PROJECTION_VERSION_UNKNOWN, and at the first query of a definition
+   *   PROJECTION_DRIFTED when the version that is read lacks what the definition declares.
    */
   query<const Q extends Queried>(queried: Q, options?: QueryOptions): Promise<ProjectionQuery<Q>>
 
@@ -226,6 +229,12 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
     await events.close()
     await pool.end()
   }
+  const readable = { live: new Set<AnyProjection>(), defined: new Set<AnyProjection>() }
+  const requireKnown = async (projection: AnyProjection, from: 'live' | 'defined') => {
+    if (readable[from].has(projection)) return
+    await requireReadable(pool, names, projection, from)
+    readable[from].add(projection)
+  }
   const store: Store<D> = {
     ...events,
     ...deciderStore({ connection: pool, names, append: events.append, logger }),
@@ -236,6 +245,7 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
       await settleAll(waitings).catch((error: unknown) => {
         if (onTimeout === 'throw' || !isStale(error)) throw error
       })
+      await settleAll(listQueried(queried).map((one) => requireKnown(one, from)))
       const schemaOf = from === 'live' ? viewSchemaOf : versionSchema
       return queryProjections(pool, queried, schemaOf) as never
     },

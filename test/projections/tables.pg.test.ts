@@ -310,7 +310,7 @@ describe('a unique column', () => {
     ])
   })
 
-  test('stops a projection that would store a value twice, and says which constraint', async () => {
+  test('stops a projection before the event that would store a value twice, and says which constraint', async () => {
     const name = newName()
     const definition = mailboxes(name)
     await commit(database.pool, [
@@ -319,7 +319,7 @@ describe('a unique column', () => {
     ])
     await using _follower = await follow(database, definition)
     expect(await reasonOfStop(definition)).toContain('mailboxes_mail_key')
-    expect(await rowsOf(`${name}.mailboxes`)).toEqual([])
+    expect(await rowsOf(`${name}.mailboxes`)).toEqual([{ id: 1, mail: 'a' }])
   })
 })
 

@@ -1,6 +1,16 @@
 import { afterAll, describe, expect, expectTypeOf, test } from 'vitest'
-import { type AnyProjection, createStore, type Token } from '../../src/index.ts'
-import { counted, counts } from '../projections/counts.ts'
+import {
+  type AnyProjection,
+  bigint,
+  createStore,
+  integer,
+  projection,
+  type Token,
+  table,
+  text,
+} from '../../src/index.ts'
+import type { Columns } from '../../src/projections/table.ts'
+import { Counted, counted, counts } from '../projections/counts.ts'
 import { follow } from '../projections/fixtures.ts'
 import { dropLogSlots, sequenceNow } from '../sequencer/ledger.ts'
 import { useDatabase } from '../support/database.ts'
@@ -111,5 +121,46 @@ describe('a query that waits for a projection which nobody keeps', () => {
     await expect(
       store.query(projection, { after: `1.${rows[0].id}`, timeoutMs: 50, onTimeout: 'stale' }),
     ).rejects.toMatchObject({ code: 'TRANSACTION_NOT_COMMITTED' })
+  })
+})
+
+describe('the first query of a definition', () => {
+  const shaped = (version: number, columns: Columns) =>
+    projection('query_shape', {
+      version,
+      events: [Counted],
+      tables: { items: table({ key: text().primaryKey(), ...columns }) },
+    }).each({ on: { counted: () => {} } })
+
+  test('says that there is no such projection, or version', async () => {
+    await using store = await openStore()
+    await expect(store.query(counts('query_nowhere', 1))).rejects.toMatchObject({
+      code: 'PROJECTION_UNKNOWN',
+    })
+    await using _follower = await follow(database, counts('query_first', 1))
+    await expect(store.query(counts('query_first', 2), { from: 'defined' })).rejects.toMatchObject({
+      code: 'PROJECTION_VERSION_UNKNOWN',
+    })
+  })
+
+  test('says what the live version lacks, and is content with more', async () => {
+    await using _follower = await follow(
+      database,
+      shaped(1, { a: integer(), b: bigint(), c: text() }),
+    )
+    await using store = await openStore()
+    const query = (columns: Columns, from: 'live' | 'defined' = 'live') =>
+      store.query(shaped(from === 'live' ? 2 : 1, columns), { from })
+    await expect(query({ a: integer(), c: text() })).resolves.toBeDefined()
+    await expect(query({ a: integer(), z: text() })).rejects.toMatchObject({
+      code: 'PROJECTION_DRIFTED',
+      message:
+        'projection "query_shape": its live version 1 has no column "z" in "items": ' +
+        'this code declares version 2',
+    })
+    await expect(query({ b: integer() }, 'defined')).rejects.toMatchObject({
+      code: 'PROJECTION_DRIFTED',
+      message: expect.stringContaining('has column "b" in "items" as bigint instead of integer'),
+    })
   })
 })
