@@ -1,10 +1,11 @@
 import pRetry from 'p-retry'
 import { applyChunk } from './apply-chunk.ts'
+import { checkpointRegressed } from './checkpoint.ts'
 import { isFaultOfEvent } from './is-fault-of-event.ts'
 import { isFinal } from './is-final.ts'
 import { isolateEvent } from './isolate-event.ts'
 import type { Chunk } from './lane.ts'
-import { type LogCursor, type LogRun, readEvents } from './read-run.ts'
+import { type LogCursor, type LogRun, readRun } from './read-run.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { Delivery } from './subscription-context.ts'
 
@@ -23,17 +24,40 @@ export async function applyRun(
   run: LogRun,
   signal: AbortSignal,
 ): Promise<void> {
-  const fetch = () => readEvents(delivery.pool, delivery.names, subscriber.types, from, run)
-  const events = run.events ?? (delivery.parked.events === 0 ? null : await fetch())
-  const chunk = { after: from.position, upto: run.end.position, events }
+  const { events, end } = run
+  const chunk = { after: from.position, upto: end.position, events }
   if (events?.length === 0 && (await isMovedWithOthers(subscriber, delivery, chunk))) return
+  if (events === null && delivery.parked.events > 0) {
+    await applyInParts(subscriber, delivery, from, end, signal)
+    return
+  }
   try {
     await applyPatiently(subscriber, delivery, chunk, signal)
   } catch (error) {
     if (signal.aborted) return
     if (!isFaultOfEvent(error)) throw error
-    const fetched = { ...chunk, events: events ?? (await fetch()) }
-    await isolateEvent(subscriber, delivery, fetched, error, signal)
+    if (events === null) await applyInParts(subscriber, delivery, from, end, signal)
+    else await isolateEvent(subscriber, delivery, { ...chunk, events }, error, signal)
+  }
+}
+
+/** Fetches the events of a run that were left in the server, and applies them as they come. */
+async function applyInParts(
+  subscriber: Subscriber,
+  delivery: Delivery,
+  from: LogCursor,
+  end: LogCursor,
+  signal: AbortSignal,
+): Promise<void> {
+  const { pool, names, batchSize } = delivery
+  const { types } = subscriber
+  for (let after = from; after.position < end.position && !signal.aborted; ) {
+    const maxEvents = Math.min(batchSize, Number(end.position - after.position))
+    const part = await readRun(pool, names, { after, maxEvents, types })
+    // What was read a moment ago is gone on another server alone.
+    if (part.end.position === after.position) throw checkpointRegressed(subscriber.id, end.position)
+    await applyRun(subscriber, delivery, after, part, signal)
+    after = part.end
   }
 }
 

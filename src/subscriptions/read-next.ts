@@ -31,10 +31,11 @@ export async function readNext(
 
 function readAlone(
   { types, fetches }: Subscriber,
-  { pool, names, batchSize: maxEvents }: Delivery,
+  { pool, names, batchSize: maxEvents, parked }: Delivery,
   after: LogCursor,
 ): Promise<LogRun> {
-  return fetches
+  // What is parked has to be told from the rest here.
+  return fetches || parked.events > 0
     ? readRun(pool, names, { after, maxEvents, types })
     : readExtent(pool, names, { after, maxEvents: maxEvents * inServerFactor })
 }

@@ -1,5 +1,4 @@
 import type { SequencedEvent } from '../core/recorded-event.ts'
-import { TidemarkError } from '../core/tidemark-error.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
 import { logInconsistent } from '../store/log-inconsistent.ts'
@@ -82,37 +81,6 @@ export async function readExtent(
   })
   const position = BigInt(row?.upto ?? after.position)
   return { events: null, end: { position, insertId: null } }
-}
-
-/**
- * Reads the events of a run that were left in the server.
- *
- * @param from where the run begins.
- */
-export async function readEvents(
-  connection: Connection,
-  names: LogNames,
-  types: readonly string[],
-  from: LogCursor,
-  { end }: LogRun,
-): Promise<readonly SequencedEvent[]> {
-  const events: SequencedEvent[] = []
-  for (let after = from; after.position < end.position; ) {
-    const maxEvents = Number(end.position - after.position)
-    const part = await readRun(connection, names, { after, maxEvents, types })
-    if (part.end.position === after.position) throw endMissing(end.position)
-    events.push(...part.events)
-    after = part.end
-  }
-  return events
-}
-
-/** What was read a moment ago cannot be gone, but on another server. */
-function endMissing(position: bigint): TidemarkError {
-  const reason = 'its events are gone'
-  return new TidemarkError('LOG_INCONSISTENT', `the log no longer reaches ${position}: ${reason}`, {
-    details: { position, reason },
-  })
 }
 
 function toRun(rows: readonly Row[], after: LogCursor): FetchedRun {

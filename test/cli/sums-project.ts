@@ -6,13 +6,13 @@ import { untilStreaming } from './slots.ts'
 
 /**
  * A config with one projection whose rows depend on the order and number of their events. The
- * environment decides its version, how long an event takes, and on which one it throws.
+ * environment decides its version, how long an event takes, on which one it throws and what then.
  */
 export const sumsConfig = `
 import { bigint, defineConfig, event, integer, projection, table } from 'tidemark'
 import { z } from 'zod'
 
-const { VERSION = '1', PAUSE_MS = '0', POISON } = process.env
+const { VERSION = '1', PAUSE_MS = '0', POISON, ON_ERROR = 'stop' } = process.env
 const cell = new Int32Array(new SharedArrayBuffer(4))
 
 const NumberAdded = event('number.added').v(1, z.object({ key: z.int(), value: z.int() }))
@@ -20,6 +20,7 @@ const NumberAdded = event('number.added').v(1, z.object({ key: z.int(), value: z
 const sums = projection('sums', {
   version: Number(VERSION),
   events: [NumberAdded],
+  onError: ON_ERROR,
   tables: { sum_list: table({ key: integer().primaryKey(), trail: bigint(), count: integer() }) },
 }).fold('sum_list', {
   key: ({ data }) => ({ key: data.key }),

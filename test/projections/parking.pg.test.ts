@@ -38,7 +38,7 @@ function poison(by: Poison, ...numbers: number[]): Poisoned {
 }
 
 /** Commits notes, several in a commit, each in a stream of its key; the run is one chunk. */
-async function write(name: string, keys: readonly string[], from = 1): Promise<readonly Note[]> {
+async function write(name: string, keys: readonly string[], from = 1): Promise<Note[]> {
   const notes = keys.map((key, i) => ({
     key: `${name}/${key}`,
     other: `o${(from + i) % 2}`,
@@ -188,6 +188,21 @@ describe('an event that cannot be applied', () => {
   })
 })
 
+test('a batch whose events stay in the server fetches them in parts to find the one at fault', async () => {
+  const name = newName()
+  const options = { onError: 'park' } as const
+  const definition = notesByBatch(name, poison('overflows', 30), options)
+  const keys = Array.from({ length: 50 }, (_, i) => 'abc'.charAt(i % 3))
+  const notes = await write(name, keys)
+  // A chunk in the server is longer than a batch of fetched events.
+  await using follower = await follow(database, definition, { batchSize: 4 })
+  await follower.untilCaughtUp()
+  const isParked = ({ key, n }: Note) => key === `${name}/c` && n >= 30
+  expect(await readTrails(definition)).toEqual(trails(notes.filter((note) => !isParked(note))))
+  expect(await parked().retry(notesByBatch(name, allFine, options))).toMatchObject({ applied: 7 })
+  expect(await readTrails(definition)).toEqual(trails(notes))
+})
+
 test('too many parked events stop the projection after all', async () => {
   const name = newName()
   const bad = { has: () => true, by: 'throws' } as const
@@ -215,6 +230,52 @@ test('a key that cannot be told stops the projection, whatever its policy', asyn
   expect(await readTrails(definition)).toEqual(trails(notes.slice(0, 1)))
   expect(await parked().list({ name })).toEqual([])
 })
+
+test('a retry under way holds up whoever delivers, and what comes meanwhile comes after', async () => {
+  const name = newName()
+  const options = { onError: 'park' } as const
+  const definition = notesByFold(name, poison('throws', 2), options)
+  const notes = await write(name, ['a', 'b', 'b'])
+  await using follower = await follow(database, definition)
+  await follower.untilCaughtUp()
+  const client = await database.pool.connect()
+  let retrying: Promise<unknown> | undefined
+  try {
+    // The retry has locked the subscription and waits for the table.
+    await client.query(`begin; lock table ${name}_v1.rows in share mode`)
+    const before = await headPosition(database.pool)
+    retrying = parked().retry(notesByFold(name, allFine, options))
+    await untilWaiting(2, async () => {
+      if ((await headPosition(database.pool)) === before)
+        notes.push(...(await write(name, ['b', 'a'], 4)))
+    })
+    const { rows } = await client.query(
+      'select position::text from tidemark.subscriptions where name = $1',
+      [name],
+    )
+    expect(BigInt(rows[0].position)).toBe(before)
+  } finally {
+    await client.query('commit')
+    client.release()
+  }
+  expect(await retrying).toEqual({ applied: 2, keys: 1, failed: [] })
+  await follower.untilCaughtUp()
+  expect(await readTrails(definition)).toEqual(trails(notes))
+  expect(await parked().list({ name })).toEqual([])
+})
+
+/** Waits until so many sessions wait for locks, the first of them before something is done. */
+async function untilWaiting(count: number, afterFirst: () => Promise<void>): Promise<void> {
+  await until('sessions to wait for locks', async (saw) => {
+    const { rows } = await database.pool.query(
+      `select left(query, 60) as query from pg_stat_activity
+       where datname = current_database() and wait_event_type = 'Lock'`,
+    )
+    saw(rows)
+    if (rows.length > 0) await afterFirst()
+    return rows.length >= count
+  })
+}
 
 test('what is discarded is never applied, and what follows it waits for a retry', async () => {
   const name = newName()

@@ -168,6 +168,8 @@ const forbidden: Readonly<Record<Kind, readonly string[]>> = {
     `insert into tidemark.subscriptions (kind, name, version) values ('reactor', 'r', 1)`,
     'update tidemark.subscriptions set position = 0',
     'delete from tidemark.projections',
+    'delete from tidemark.parked_events',
+    'update tidemark.subscriptions set revision = 1',
   ],
   read: [
     ...calls.append,
@@ -176,9 +178,11 @@ const forbidden: Readonly<Record<Kind, readonly string[]>> = {
     'update tidemark.subscriptions set position = 0',
     `update tidemark.projections set state = 'retired'`,
     'delete from tidemark.subscriptions',
+    'delete from tidemark.parked_events',
   ],
   worker: [
     ...calls.append,
+    `update tidemark.parked_events set key = ''`,
     ...reads(['append_keys', 'snapshots', 'log', 'streams', 'migrations', 'sql_objects']),
   ],
 }
