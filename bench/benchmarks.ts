@@ -7,6 +7,7 @@ import type { Benchmark } from './benchmark.ts'
 import { projectionBatchBenchmark } from './projection-batch.ts'
 import { projectionFoldBenchmarks } from './projection-fold.ts'
 import { projectionLatencyBenchmark } from './projection-latency.ts'
+import { projectionManyBenchmark } from './projection-many.ts'
 import { projectionReadBenchmark } from './projection-read.ts'
 import { sequencerDecodeBenchmark } from './sequencer-decode.ts'
 import { sequencerLatencyBenchmark } from './sequencer-latency.ts'
@@ -32,6 +33,7 @@ export const benchmarks: readonly Benchmark[] = [
   projectionReadBenchmark,
   ...projectionFoldBenchmarks,
   projectionBatchBenchmark,
+  projectionManyBenchmark,
   workerIdleBenchmark,
   workerResourcesBenchmark,
 ]

@@ -7,6 +7,8 @@ export interface WorkerOrder {
   readonly connectionString: string
   /** Keys of the projection that it follows; null to sequence only. */
   readonly keys: number | null
+  /** Of many small projections the first so many. Default none. */
+  readonly projections?: number
 }
 
 export interface WorkerProcess extends AsyncDisposable {

@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createStore, runWorker, type Store } from '../src/index.ts'
 import { balances } from './accounts.ts'
+import { manyProjections } from './many-projections.ts'
 import type { WorkerOrder } from './worker-process.ts'
 
 process.on('SIGINT', () => {}) // Ctrl-C reaches the whole group; the parent decides when we stop
@@ -19,8 +20,8 @@ process.once('message', (order: WorkerOrder) => {
   })
 })
 
-async function run({ connectionString, keys }: WorkerOrder): Promise<void> {
-  const projections = keys === null ? [] : [balances(keys, 1)]
+async function run({ connectionString, keys, projections: many = 0 }: WorkerOrder): Promise<void> {
+  const projections = [...(keys === null ? [] : [balances(keys, 1)]), ...manyProjections(many)]
   const working = runWorker({ connectionString, projections }, stop.signal)
   await Promise.race([untilReady(connectionString, projections.length), working])
   process.on('message', () => process.send?.(process.resourceUsage().maxRSS))
