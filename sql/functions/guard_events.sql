@@ -7,6 +7,8 @@
 -- Also writes the tags of the events into tidemark.event_tags, with the owner's rights, because who
 -- appends need not be allowed to.
 --
+-- And notes for which inline projections the events have to be applied before the transaction commits.
+--
 -- On no other table: with columns of types of their own, whose casts are theirs too, others could run
 -- what they like with the owner's rights.
 --
@@ -15,6 +17,8 @@
 -- raises:  42501 it was put on another table
 --          TM011 the log was restored or copied here, and no incarnation has begun since
 --          TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction's
+--          TM005 an inline projection reads the events, and the transaction is of isolation repeatable
+--          read or higher; 40001 it is, and inline projections have changed since its snapshot
 create or replace function tidemark.guard_events() returns trigger
 language plpgsql
 security definer
@@ -23,6 +27,8 @@ as $$
 declare
   v_all record;
   v_stream_id text;
+  v_is_locked boolean;
+  v_is_snapshot_kept boolean;
 begin
   if tg_relid <> 'tidemark.events'::regclass then
     raise insufficient_privilege using message = 'guard_events guards no table but the event log';
@@ -113,7 +119,8 @@ begin
   -- Locks that are held already, unless the rows were inserted past the append functions: conditions
   -- have to wait for these too.
   if not v_all.has_tags then
-    perform pg_advisory_xact_lock_shared('tidemark.events'::regclass::oid::bigint);
+    -- An expression, at half the cost of a statement.
+    v_is_locked := pg_advisory_xact_lock_shared('tidemark.events'::regclass::oid::bigint) is not null;
   else
     perform tidemark.lock_appends('{}', '{}', array_agg(e.tags::text))
     from inserted as e;
@@ -122,6 +129,30 @@ begin
     from inserted as e
     cross join unnest(e.tags) as u (tag)
     where u.tag is not null;
+  end if;
+
+  -- Whoever changes what is inline holds the lock of the log alone. So these are statements of their own,
+  -- whose snapshots are taken after the lock was granted; and a transaction that keeps an older snapshot
+  -- fails at the row, if it has changed since.
+  v_is_snapshot_kept := current_setting('transaction_isolation') in ('repeatable read', 'serializable');
+  if v_is_snapshot_kept then
+    perform
+    from tidemark.inline_registry as r
+    for share;
+  end if;
+  if exists (select from tidemark.inline_projections) then
+    insert into tidemark.inline_debts as d (first_insert_id, last_insert_id, name, version)
+    select min(e.insert_id), max(e.insert_id), p.name, p.version
+    from tidemark.inline_projections as p
+    join inserted as e on e.type = any (p.types)
+    group by p.name, p.version;
+    if found and v_is_snapshot_kept then
+      raise exception 'events of an inline projection cannot be appended in a transaction of isolation %',
+        current_setting('transaction_isolation')
+        using
+          errcode = 'TM005',
+          hint = 'Its snapshot hides what others have applied since it began: use read committed.';
+    end if;
   end if;
   return null;
 end

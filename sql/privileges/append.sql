@@ -19,7 +19,8 @@ grant select
     tidemark.at_home,
     tidemark.subscriptions,
     tidemark.parked_events,
-    tidemark.projections
+    tidemark.projections,
+    tidemark.inline_projections
   to tidemark_append;
 
 grant execute
@@ -29,5 +30,7 @@ grant execute
     tidemark.append_streams,
     tidemark.append_group,
     tidemark.append_conditionally,
+    tidemark.read_inline_debts,
+    tidemark.settle_inline_debts,
     tidemark.save_snapshot
   to tidemark_append;

@@ -21,6 +21,7 @@ grant select
     tidemark.subscriptions,
     tidemark.parked_events,
     tidemark.projections,
+    tidemark.inline_projections,
     tidemark.seals,
     tidemark.seal_head
   to tidemark_read;

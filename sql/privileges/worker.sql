@@ -17,6 +17,7 @@ grant select
     tidemark.subscriptions,
     tidemark.parked_events,
     tidemark.projections,
+    tidemark.inline_projections,
     tidemark.seals,
     tidemark.seal_head
   to tidemark_worker;
@@ -29,7 +30,7 @@ grant insert, update (error, attempts), delete
   on tidemark.parked_events
   to tidemark_worker;
 
-grant insert, update (state, is_indexed, start_position, reset_at, changed_at, tables), delete
+grant insert, update (state, is_indexed, start_position, reset_at, changed_at, tables, event_types), delete
   on tidemark.projections
   to tidemark_worker;
 
@@ -44,5 +45,7 @@ grant execute
     tidemark.sequence_window,
     tidemark.follow_slot,
     tidemark.explain_polling,
+    tidemark.switch_inline,
+    tidemark.guard_inline_rows,
     tidemark.seal_events
   to tidemark_worker;

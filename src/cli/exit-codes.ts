@@ -78,6 +78,7 @@ export const exitCodeOfError: Readonly<Record<ErrorCode, number>> = {
   HANDLER_FAILED: exitCodes.handler,
   PARKING_FULL: exitCodes.handler,
   PARKED_EVENT_UNKNOWN: exitCodes.refused,
+  PROJECTION_NOT_APPLIED: exitCodes.refused,
   TRANSACTION_NOT_COMMITTED: exitCodes.refused,
   TOKEN_INVALID: exitCodes.usage,
   WAIT_TIMED_OUT: exitCodes.refused,

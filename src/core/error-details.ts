@@ -73,7 +73,8 @@ export interface ErrorDetails {
   SUBSCRIPTION_FAILED: { readonly subscription: string; readonly reason: string }
   HANDLER_FAILED: {
     readonly subscription: string
-    readonly position: bigint
+    /** Null while a projection is applied inline. */
+    readonly position: bigint | null
     readonly type: string
     readonly streamId: string
     readonly reason: string
@@ -84,6 +85,11 @@ export interface ErrorDetails {
     readonly maxParked: number
   }
   PARKED_EVENT_UNKNOWN: { readonly subscription: string }
+  PROJECTION_NOT_APPLIED: {
+    readonly projection: string
+    readonly version: number
+    readonly reason: string
+  }
   TRANSACTION_NOT_COMMITTED: { readonly token: string; readonly status: string }
   TOKEN_INVALID: { readonly token: string }
   WAIT_TIMED_OUT: { readonly waitingFor: string; readonly timeoutMs: number }

@@ -14,6 +14,8 @@
  * - `views-switched`: the views show it, not committed yet
  * - `version-dropped`: a version and its tables are gone, not committed yet
  * - `version-reset`: its tables are empty and its checkpoint is back, not committed yet
+ * - `inline-applied`: events are appended and applied to inline projections, not committed yet
+ * - `inline-switched`: what is inline has changed, not committed yet
  */
 export type Failpoint =
   | 'commit-received'
@@ -29,6 +31,8 @@ export type Failpoint =
   | 'views-switched'
   | 'version-dropped'
   | 'version-reset'
+  | 'inline-applied'
+  | 'inline-switched'
 
 let reached: ((failpoint: Failpoint) => void) | undefined
 

@@ -12,6 +12,8 @@ export const sqlstate = {
   conditionFailed: 'TM010',
   logMoved: 'TM011',
   schemaVersionUnknown: 'TM012',
+  projectionNotApplied: 'TM013',
+  projectionNotSwitchable: 'TM014',
 
   uniqueViolation: '23505',
   invalidTextRepresentation: '22P02',
@@ -37,6 +39,7 @@ export const sqlstate = {
   readOnlyTransaction: '25006',
   dependentObjectsStillExist: '2BP01',
   invalidTableDefinition: '42P16',
+  noActiveSqlTransaction: '25P01',
   duplicateObject: '42710',
 } as const
 

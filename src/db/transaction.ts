@@ -14,6 +14,8 @@ export interface TransactionOptions {
    * still holds no locks. Default: as the server is set.
    */
   readonly silenceMs?: number
+  /** Default: as the server is set. */
+  readonly isolation?: 'read committed'
 }
 
 /**
@@ -44,7 +46,8 @@ export async function transaction<T>(
   }
 }
 
-function beginning({ durable = true, lockTimeoutMs, silenceMs }: TransactionOptions): string {
+function beginning(options: TransactionOptions): string {
+  const { durable = true, lockTimeoutMs, silenceMs, isolation } = options
   const settings = {
     synchronous_commit: durable ? undefined : 'off',
     lock_timeout: lockTimeoutMs,
@@ -53,5 +56,6 @@ function beginning({ durable = true, lockTimeoutMs, silenceMs }: TransactionOpti
   const set = Object.entries(settings)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `set local ${name} = ${value}`)
-  return ['begin', ...set].join('; ')
+  const begin = isolation === undefined ? 'begin' : `begin isolation level ${isolation}`
+  return [begin, ...set].join('; ')
 }

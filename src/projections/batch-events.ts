@@ -2,11 +2,15 @@ import { type RawBuilder, sql } from 'kysely'
 import type { AnyEventDefinition, EventOf } from '../core/event.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { SequencedEvent } from '../core/recorded-event.ts'
+import { positionOf } from '../core/without-position.ts'
 import type { Chunk } from '../subscriptions/lane.ts'
 
 /** An event as a row, for SQL. */
 export interface BatchEvent<Type extends string = string, Data = unknown> {
+  /** Not there while the projection is applied inline: events have no positions yet. */
   readonly position: bigint
+  /** Orders the events of this call, as their positions do or will. Means nothing else. */
+  readonly ordinal: bigint
   readonly stream_id: string
   readonly version: bigint
   readonly event_id: string
@@ -26,25 +30,30 @@ type BatchEventOf<E> = E extends {
 
 /**
  * The events of a chunk as a relation, to be used in place of a table: of the given types, or of all that
- * the level reads. Unordered, as every relation: order by `position` where it matters.
+ * the level reads. Unordered, as every relation: order by `ordinal` where it matters.
  */
 export type BatchEvents<D extends AnyEventDefinition> = <Type extends EventOf<D>['type']>(
   ...types: readonly Type[]
 ) => RawBuilder<BatchEventOf<Extract<EventOf<D>, { readonly type: Type }>>>
 
-/** A relation of the events of a chunk that were fetched and brought to their newest shape. */
+/**
+ * A relation of the events of a chunk that were fetched and brought to their newest shape. Without the
+ * column `position` while they have none.
+ */
 export function fetchedEvents(
   events: readonly SequencedEvent[],
   types: readonly string[],
 ): RawBuilder<unknown> {
   const wanted = events.filter(({ type }) => types.includes(type))
   const column = (read: (event: SequencedEvent) => unknown) => sql.val(wanted.map(read))
+  const positions = wanted.map(positionOf)
+  const position = positions.includes(null) ? sql`` : sql`e.position,`
   return sql`(
-    select e.position, e.stream_id, e.version, e.event_id, e.type, e.data::jsonb as data,
+    select ${position} e.ordinal, e.stream_id, e.version, e.event_id, e.type, e.data::jsonb as data,
       e.metadata::jsonb as metadata,
       array(select jsonb_array_elements_text(e.tags::jsonb)) as tags, e.recorded_at
     from unnest(
-      ${column(({ position }) => `${position}`)}::bigint[],
+      ${sql.val(positions.map((place) => place?.toString() ?? null))}::bigint[],
       ${column(({ streamId }) => streamId)}::text[],
       ${column(({ version }) => `${version}`)}::bigint[],
       ${column(({ id }) => id)}::uuid[],
@@ -53,7 +62,27 @@ export function fetchedEvents(
       ${column(({ metadata }) => JSON.stringify(metadata))}::text[],
       ${column(({ tags }) => JSON.stringify(tags))}::text[],
       ${column(({ recordedAt }) => recordedAt.toISOString())}::timestamptz[]
-    ) as e (position, stream_id, version, event_id, type, data, metadata, tags, recorded_at)
+    ) with ordinality as e (
+      position, stream_id, version, event_id, type, data, metadata, tags, recorded_at, ordinal
+    )
+  )`
+}
+
+/** A relation of events that this transaction has appended and that stay in the server. */
+export function appendedEvents(
+  logSchema: string,
+  insertIds: readonly string[],
+  types: readonly string[],
+): RawBuilder<unknown> {
+  const schema = sql.id(logSchema)
+  return sql`(
+    select e.insert_id as ordinal, e.stream_id, e.version, e.event_id, e.type, e.data, e.metadata, e.tags,
+      e.recorded_at
+    from ${schema}.events as e
+    where e.incarnation = (select q.incarnation from ${schema}.sequencer as q)
+      and e.transaction_id = pg_current_xact_id()
+      and e.insert_id = any (${[...insertIds]}::bigint[])
+      and e.type = any (${[...types]}::text[])
   )`
 }
 
@@ -74,8 +103,8 @@ export function storedEvents(
   const start = sql`${`${after}`}::bigint`
   const end = sql`${`${upto}`}::bigint`
   return sql`(
-    select e.position, e.stream_id, e.version, e.event_id, e.type, e.data, e.metadata, e.tags,
-      e.recorded_at
+    select e.position, e.position as ordinal, e.stream_id, e.version, e.event_id, e.type, e.data,
+      e.metadata, e.tags, e.recorded_at
     from (
       select c.position - c.event_count + w.rank as position, w.stream_id, w.version, w.event_id,
         w.type, w.schema_version, w.data, w.metadata, w.tags, w.recorded_at

@@ -9,7 +9,7 @@ import { logInconsistent } from '../store/log-inconsistent.ts'
 import { handlerFailed } from '../subscriptions/handler-failed.ts'
 import type { Chunk, Lane } from '../subscriptions/lane.ts'
 import type { SubscriptionId } from '../subscriptions/subscription-id.ts'
-import { fetchedEvents, storedEvents } from './batch-events.ts'
+import { appendedEvents, fetchedEvents, storedEvents } from './batch-events.ts'
 import type { LaneTarget } from './each-lane.ts'
 import { refuseTransactionControl } from './exact-pool.ts'
 import type { AnyBatch } from './projection.ts'
@@ -59,9 +59,10 @@ export class BatchLane implements Lane {
     const db = writerOf(client, tables, schema)
     const relation = (...types: readonly string[]) => {
       const wanted = types.length === 0 ? this.#types : types
-      return chunk.events === null
+      if (chunk.events !== null) return fetchedEvents(chunk.events, wanted)
+      return chunk.appended === undefined
         ? storedEvents(this.#logSchema, chunk, wanted)
-        : fetchedEvents(chunk.events, wanted)
+        : appendedEvents(this.#logSchema, chunk.appended, wanted)
     }
     return compileWrites(db, this.#batch(db, relation))
   }

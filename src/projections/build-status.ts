@@ -36,7 +36,7 @@ export async function readBuildStatus(
     text: /* sql */ `
       select
         p.state,
-        s.position::text,
+        case s.state when 'inline' then q.position else s.position end::text as position,
         q.position::text as head,
         exists (
           select

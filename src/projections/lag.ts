@@ -9,7 +9,7 @@ export async function projectionLag(
 ): Promise<bigint> {
   const rows = await run<{ lag: string }>(connection, {
     text: /* sql */ `
-      select (q.position - s.position)::text as lag
+      select case s.state when 'inline' then 0 else q.position - s.position end::text as lag
       from ${names.schema}.subscriptions as s
       cross join ${names.schema}.sequencer as q
       where s.kind = 'projection' and s.name = $1 and s.version = $2`,

@@ -28,6 +28,7 @@ export async function resetVersion(
     const versions = await listVersions(client, names, name)
     const target = versions.find((one) => one.version === version)
     if (target === undefined) throw unknownVersion(name, version)
+    if (target.isInline) throw stateInvalid(target, 'is inline: make it asynchronous first')
     if (target.state === 'live' && !options.live) {
       throw stateInvalid(
         target,

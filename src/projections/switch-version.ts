@@ -5,6 +5,12 @@ import { TidemarkError } from '../core/tidemark-error.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { sqlstate, sqlstateOf } from '../db/sqlstate.ts'
 import { transaction } from '../db/transaction.ts'
+import {
+  guardSuccessors,
+  mayPass,
+  readInlineVersion,
+  switchInline,
+} from './inline/switch-inline.ts'
 import { projectionLag } from './lag.ts'
 import { dropOwnedSchema } from './owned-schema.ts'
 import { listVersions, lockProjection, type ProjectionVersion, setState } from './versions.ts'
@@ -106,6 +112,7 @@ export async function dropVersion(
     const versions = await lockedVersions(client, names, name)
     const target = versions.find((candidate) => candidate.version === version)
     if (target === undefined) throw unknownVersion(name, version)
+    if (target.isInline) throw stateInvalid(target, 'is inline: make it asynchronous first')
     if (target.state === 'live') {
       await dropLast(client, names, target, versions, options.live === true)
     }
@@ -148,6 +155,7 @@ async function switchIn(
     versions: readonly ProjectionVersion[],
   ) => Promise<ProjectionVersion>,
 ): Promise<SwitchResult> {
+  await guardSuccessors(pool, names, name, wait.lockTimeoutMs)
   return transaction(pool, async (client) => {
     const versions = await lockedVersions(client, names, name)
     const live = versions.find((version) => version.state === 'live')
@@ -155,6 +163,10 @@ async function switchIn(
     if (live !== undefined) await setState(client, names, live, 'standby')
     await setState(client, names, target, 'live')
     failpoint('version-switched')
+    if ((await readInlineVersion(client, names, name)) !== null) {
+      const { lockTimeoutMs } = wait
+      await switchInline(client, names, { name, version: target.version, lockTimeoutMs })
+    }
     await showVersion(client, {
       ...target,
       before: live?.schemaName,
@@ -218,7 +230,7 @@ async function withRetries<T>(
       minTimeout: 10,
       maxTimeout: 1_000,
       randomize: true,
-      shouldRetry: ({ error }) => isLockFailure(error),
+      shouldRetry: ({ error }) => isLockFailure(error) || mayPass(error),
     })
   } catch (error) {
     if (!isLockFailure(error)) throw error

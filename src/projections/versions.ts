@@ -6,6 +6,7 @@ import { transaction } from '../db/transaction.ts'
 import { createCheckpoint } from '../subscriptions/checkpoint.ts'
 import { definitionHash, versionSchema } from './ddl.ts'
 import { recordTables, requireUnchanged } from './drift.ts'
+import { recordEventTypes } from './event-types.ts'
 import { createOwnedSchema } from './owned-schema.ts'
 import type { AnyProjection } from './projection.ts'
 import { projectionSubscription } from './projection-subscriber.ts'
@@ -29,6 +30,8 @@ export interface ProjectionVersion {
   /** Its rows come from the events after this position alone; 0: from the whole log. */
   readonly startPosition: bigint
   readonly changedAt: Date
+  /** Whether appends apply it themselves. */
+  readonly isInline: boolean
 }
 
 interface Row {
@@ -40,6 +43,7 @@ interface Row {
   readonly definition_hash: string
   readonly start_position: string
   readonly changed_at: Date
+  readonly is_inline: boolean
 }
 
 /** Lists the versions of all projections, or of one. */
@@ -51,8 +55,13 @@ export async function listVersions(
   const rows = await run<Row>(connection, {
     text: /* sql */ `
       select name, version, state, schema_name, view_schema, definition_hash,
-        start_position::text, changed_at
-      from ${names.schema}.projections
+        start_position::text, changed_at,
+        exists (
+          select
+          from ${names.schema}.inline_projections as i
+          where i.name = p.name and i.version = p.version
+        ) as is_inline
+      from ${names.schema}.projections as p
       where $1::text is null or name = $1
       order by name, version`,
     values: [name ?? null],
@@ -66,6 +75,7 @@ export async function listVersions(
     definitionHash: row.definition_hash,
     startPosition: BigInt(row.start_position),
     changedAt: row.changed_at,
+    isInline: row.is_inline,
   }))
 }
 
@@ -110,6 +120,7 @@ export async function ensureVersion(
     if (existing !== undefined) {
       requireSameTables(projection, existing)
       await requireUnchanged(client, names, existing)
+      await recordEventTypes(client, names, projection)
       return existing
     }
     const isFirst = !versions.some((version) => version.state !== 'retired')
@@ -173,6 +184,7 @@ async function createVersion(
     ],
   )
   await recordTables(client, names, projection)
+  await recordEventTypes(client, names, projection)
   await createCheckpoint(client, names, projectionSubscription(projection), 0n)
   if (state === 'live') {
     await createOwnedSchema(client, names, projection.viewSchema)

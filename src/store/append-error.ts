@@ -33,6 +33,8 @@ export function appendError(error: unknown, schema: string): unknown {
           'run `tidemark migrate`, or a worker, and append again',
         { details: { schema }, cause: error },
       )
+    case sqlstate.projectionNotApplied:
+      return projectionNotApplied(error, reason)
     case sqlstate.insufficientPrivilege:
       return mayNotAppend(error, reason, schema)
     case sqlstate.appendInvalid:
@@ -51,6 +53,17 @@ export function appendError(error: unknown, schema: string): unknown {
     default:
       return error
   }
+}
+
+/** Says that events were appended without an inline projection. */
+function projectionNotApplied(cause: unknown, reason: string): TidemarkError {
+  const { detail = '{}' } = cause as { detail?: string }
+  const { projection = '', version = 0 } = JSON.parse(detail)
+  return new TidemarkError(
+    'PROJECTION_NOT_APPLIED',
+    `${reason}: give this version to the store as \`inline\`, or make the projection asynchronous`,
+    { details: { projection, version, reason }, cause },
+  )
 }
 
 function mayNotAppend(cause: unknown, reason: string, schema: string): TidemarkError {

@@ -8,6 +8,7 @@ import { appendToStreams } from './append.ts'
 import type { AppendResult } from './append-outcome.ts'
 import type { StreamAppend } from './check-append.ts'
 import type { EventQuery } from './event-query.ts'
+import { appendInline, type InlineWriter } from './inline-writer.ts'
 import { readQuery } from './read-query.ts'
 import { retryRaces } from './retry-races.ts'
 
@@ -39,6 +40,7 @@ interface DecideContext {
   readonly names: LogNames
   readonly registry: EventRegistry
   readonly maxEventBytes: number | undefined
+  readonly inline?: InlineWriter | undefined
 }
 
 const defaults = { maxAttempts: 10 }
@@ -68,13 +70,14 @@ export async function decideOn(
 }
 
 async function attemptOnce(
-  { connection, names, registry, maxEventBytes }: DecideContext,
+  context: DecideContext,
   query: EventQuery,
   decide: (events: readonly RecordedEvent[]) => AppendDecision | Promise<AppendDecision>,
   options: DecideOptions,
 ): Promise<DecideResult> {
-  const { key, tx = connection } = options
-  const { events, token } = await readQuery(tx, names, registry, query)
+  const { connection, names, registry, maxEventBytes } = context
+  const { key, tx } = options
+  const { events, token } = await readQuery(tx ?? connection, names, registry, query)
   const decision = await decide(events)
   if (isRejection(decision)) return { ok: false, rejection: decision }
   const appends = decision === null ? [] : ([decision].flat() as readonly StreamAppend[])
@@ -84,5 +87,8 @@ async function attemptOnce(
   })
   const condition = { query, after: token }
   const call = { key, maxEventBytes, condition }
-  return { ok: true, appended: await appendToStreams(tx, names, caused, call) }
+  const appended = await appendInline(context, tx, caused, (joined, named) =>
+    appendToStreams(joined, names, named, call),
+  )
+  return { ok: true, appended }
 }

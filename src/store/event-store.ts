@@ -18,6 +18,7 @@ import { encodeAppend } from './encode-append.ts'
 import type { EventQuery } from './event-query.ts'
 import { type EventReader, eventReader, type RecordedEventOf } from './event-reader.ts'
 import { GroupCommit, type GroupCommitOptions } from './group-commit.ts'
+import { appendInline, type InlineWriter, planOf } from './inline-writer.ts'
 import { type QueryResult, readQuery } from './read-query.ts'
 
 export interface AppendManyOptions extends Circumstances {
@@ -89,6 +90,8 @@ export interface EventStoreContext {
   readonly maxEventBytes?: number | undefined
   /** How appends that come at once share transactions; false: they do not. */
   readonly groupCommit?: GroupCommitOptions | false | undefined
+  /** Applies inline projections to what is appended. */
+  readonly inline?: InlineWriter | undefined
 }
 
 /** An append of more events is a statement of its own: others would wait for it. */
@@ -101,8 +104,14 @@ const maxGroupedEvents = 100
 export function eventStore<D extends AnyEventDefinition = AnyEventDefinition>(
   context: EventStoreContext,
 ): EventStore<D> & { readonly close: () => Promise<void> } {
-  const { connection, names, registry, maxEventBytes, groupCommit = {} } = context
-  const group = new GroupCommit(connection, names, groupCommit === false ? {} : groupCommit)
+  const { connection, names, registry, maxEventBytes, groupCommit = {}, inline } = context
+  const grouping = groupCommit === false ? {} : groupCommit
+  const group = new GroupCommit(connection, names, grouping)
+  const inlineGroup = new GroupCommit(connection, names, grouping, (appends, carryOut) =>
+    inline === undefined
+      ? carryOut(connection)
+      : inline.append(undefined, planOf(appends), carryOut),
+  )
   return {
     append: async (streamId, given, options = {}) => {
       const { expect = 'any', tx, key, signal, condition } = options
@@ -112,30 +121,39 @@ export function eventStore<D extends AnyEventDefinition = AnyEventDefinition>(
       if (condition !== undefined) {
         signal?.throwIfAborted()
         const conditional = { ...call, condition }
-        const [result] = await appendToStreams(tx ?? connection, names, [append], conditional)
+        const [result] = await appendInline(context, tx, [append], (joined, appends) =>
+          appendToStreams(joined, names, appends, conditional),
+        )
         return result as AppendResult
       }
       if (tx !== undefined || groupCommit === false || events.length > maxGroupedEvents) {
         signal?.throwIfAborted()
-        return appendToStream(tx ?? connection, names, append, call)
+        return appendInline(context, tx, [append], (joined, [named = append]) =>
+          appendToStream(joined, names, named, call),
+        )
       }
-      return group.append(encodeAppend(append, call), signal)
+      const isInline = inline?.covers(events.map(({ type }) => type)) ?? false
+      return (isInline ? inlineGroup : group).append(encodeAppend(append, call), signal)
     },
     appendMany: async (appends, options = {}) => {
-      const { tx = connection, key, signal, condition } = options
+      const { tx, key, signal, condition } = options
       signal?.throwIfAborted()
       const caused = appends.map((append) => {
         return { ...append, events: withCircumstances(append.events, options) }
       })
-      return appendToStreams(tx, names, caused, { maxEventBytes, key, condition })
+      return appendInline(context, tx, caused, (joined, named) =>
+        appendToStreams(joined, names, named, { maxEventBytes, key, condition }),
+      )
     },
     readQuery: async (query, { tx = connection } = {}) =>
       (await readQuery(tx, names, registry, query)) as never,
     decide: async (query, decide, options) => {
-      const parts = { connection, names, registry, maxEventBytes }
+      const parts = { connection, names, registry, maxEventBytes, inline }
       return (await decideOn(parts, query, decide as never, options)) as never
     },
     ...eventReader<D>(context),
-    close: () => group.close(),
+    close: async () => {
+      await Promise.all([group.close(), inlineGroup.close()])
+    },
   }
 }

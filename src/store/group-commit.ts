@@ -1,5 +1,5 @@
 import pLimit, { type LimitFunction } from 'p-limit'
-import { TidemarkError } from '../core/tidemark-error.ts'
+import { isTidemarkError, TidemarkError } from '../core/tidemark-error.ts'
 import type { LogNames } from '../db/log-names.ts'
 import type { Connection } from '../db/queryable.ts'
 import { isConnectionLoss, sqlstateOf } from '../db/sqlstate.ts'
@@ -35,6 +35,13 @@ const maxUnderWay = 2
 /** Appends from which on a statement is begun beside another. */
 const minShare = 32
 
+type Outcomes = readonly AppendOutcome[]
+
+type Within = (
+  appends: readonly EncodedAppend[],
+  carryOut: (connection: Connection) => Promise<Outcomes>,
+) => Promise<Outcomes>
+
 interface Pending {
   readonly append: EncodedAppend
   readonly settle: (outcome: AppendOutcome) => void
@@ -51,10 +58,10 @@ interface Pending {
  * has a value that it cannot store, is split, so that only that one fails.
  */
 export class GroupCommit {
-  readonly #connection: Connection
   readonly #names: LogNames
   readonly #options: Required<GroupCommitOptions>
   readonly #waiting: LimitFunction
+  readonly #within: Within
   readonly #queue: Pending[] = []
   /** Streams that somebody else is writing, with the appends that wait for them. */
   readonly #held = new Map<string, Pending[]>()
@@ -65,9 +72,15 @@ export class GroupCommit {
   #isClosed = false
   #drained: (() => void) | undefined
 
-  constructor(connection: Connection, names: LogNames, options: GroupCommitOptions = {}) {
-    this.#connection = connection
+  /** @param within runs a statement, and what has to be done in its transaction. */
+  constructor(
+    connection: Connection,
+    names: LogNames,
+    options: GroupCommitOptions = {},
+    within: Within = (_appends, carryOut) => carryOut(connection),
+  ) {
     this.#names = names
+    this.#within = within
     this.#options = { ...defaults, ...options }
     this.#waiting = pLimit(this.#options.maxWaiting)
   }
@@ -225,13 +238,14 @@ export class GroupCommit {
     return alone
   }
 
-  async #execute(group: readonly Pending[], patient: boolean): Promise<readonly AppendOutcome[]> {
+  #execute(group: readonly Pending[], patient: boolean): Promise<Outcomes> {
     const appends = group.map(({ append }) => append)
     const [only] = appends
-    if (only === undefined || appends.length > 1) {
-      return appendGroup(this.#connection, this.#names, appends, patient)
-    }
-    return [await appendOne(this.#connection, this.#names, only, patient)]
+    return this.#within(appends, async (connection) =>
+      only === undefined || appends.length > 1
+        ? appendGroup(connection, this.#names, appends, patient)
+        : [await appendOne(connection, this.#names, only, patient)],
+    )
   }
 
   #hold(pending: Pending): void {
@@ -267,8 +281,14 @@ function takeGroup(queue: readonly Pending[], limit = maxGroup.appends): readonl
   return queue.slice(0, appends)
 }
 
-/** Whether the server said what is wrong, so that nothing of the statement was kept. */
+/** Whether it is known what is wrong, so that nothing of the statement was kept. */
 function wasRolledBack(error: unknown): boolean {
+  if (
+    isTidemarkError(error, 'HANDLER_FAILED') ||
+    isTidemarkError(error, 'PROJECTION_NOT_APPLIED')
+  ) {
+    return true
+  }
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
   return sqlstateOf(cause) !== undefined && !isConnectionLoss(cause)
 }

@@ -26,7 +26,7 @@ interface CheckpointRow {
  */
 const serverRun = 'extract(epoch from pg_postmaster_start_time())::text'
 
-/** Reads a checkpoint; undefined when the subscription does not exist. */
+/** Reads a checkpoint; undefined when there is none to deliver from: it does not exist, or is inline. */
 export async function readCheckpoint(
   connection: Connection,
   names: LogNames,
@@ -36,7 +36,7 @@ export async function readCheckpoint(
     text: /* sql */ `
       select position::text, state, ${serverRun} as server_run, revision::text
       from ${names.schema}.subscriptions
-      where kind = $1 and name = $2 and version = $3`,
+      where kind = $1 and name = $2 and version = $3 and state <> 'inline'`,
     values: [id.kind, id.name, id.version],
   })
   if (row === undefined) return undefined
@@ -119,6 +119,7 @@ export async function advanceCheckpoint(
       set position = $5, owner = $6, state = 'active', error = null, updated_at = clock_timestamp()
       where kind = $1 and name = $2 and version = $3 and position = $4 and ${serverRun} = $7
         and revision = $8
+        and state <> 'inline'
       returning true as moved`,
     values: [
       ...[id.kind, id.name, id.version],
@@ -158,6 +159,7 @@ export async function advanceCheckpoints(
           and held.version = m.version
           and held.position = m.after
           and held.revision = m.revision
+          and held.state <> 'inline'
         where m.server_run = ${serverRun}
         for update of held skip locked
       ) as free
@@ -210,7 +212,7 @@ export async function markFailed(
     text: /* sql */ `
       update ${names.schema}.subscriptions
       set state = 'failed', error = $4, updated_at = clock_timestamp()
-      where kind = $1 and name = $2 and version = $3`,
+      where kind = $1 and name = $2 and version = $3 and state <> 'inline'`,
     values: [id.kind, id.name, id.version, JSON.stringify(error)],
   })
 }

@@ -12,6 +12,11 @@ export interface Chunk {
    * stay in the server, because every lane reads them there.
    */
   readonly events: readonly SequencedEvent[] | null
+  /**
+   * Insert ids of the events while a projection is applied inline: by the transaction that appends them, so
+   * that they have no positions yet.
+   */
+  readonly appended?: readonly string[]
 }
 
 /**

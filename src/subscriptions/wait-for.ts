@@ -53,12 +53,46 @@ export async function waitForToken(
   target: WaitTarget | undefined,
   options: WaitOptions = {},
 ): Promise<bigint> {
+  // Null is for who needs no position.
+  return (await waitUntil(connection, names, token, target, options, reached)) ?? 0n
+}
+
+/**
+ * Waits, from any process, until a query of a projection shows what the commit that a token names has
+ * brought about. For one that is inline that is as soon as it is committed. Throws as {@link waitForToken}.
+ */
+export async function waitUntilShown(
+  connection: Connection,
+  names: LogNames,
+  token: Token | string,
+  target: WaitTarget,
+  options: WaitOptions = {},
+): Promise<void> {
+  const isShown = async (row: Row) => {
+    if (row.state !== 'inline' || row.position !== null) return reached(row, target)
+    const status = await findStatus(connection, names, parseToken(token))
+    return status === 'committed' ? null : undefined
+  }
+  await waitUntil(connection, names, token, target, options, isShown)
+}
+
+/** What was waited for: a position, null when it needs none, or undefined to look again. */
+type Reached = bigint | null | undefined
+
+async function waitUntil(
+  connection: Connection,
+  names: LogNames,
+  token: Token | string,
+  target: WaitTarget | undefined,
+  options: WaitOptions,
+  decide: (row: Row, target: WaitTarget | undefined) => Reached | Promise<Reached>,
+): Promise<bigint | null> {
   const timeoutMs = options.timeoutMs ?? defaults.timeoutMs
   const signal = options.signal ?? new AbortController().signal
   const deadline = performance.now() + timeoutMs
   for (let look = 0, ms = pauseMs.first; ; look += 1, ms *= pauseMs.growth) {
     const row = await lookUp(connection, names, token, target)
-    const position = reached(row, target)
+    const position = await decide(row, target)
     if (position !== undefined) return position
     const isOver = performance.now() >= deadline
     if (row.position === null && (isOver || look % looksBetweenStatus === looksBetweenStatus - 1)) {
@@ -114,7 +148,8 @@ function reached(row: Row, target: WaitTarget | undefined): bigint | undefined {
   if (target === undefined) return position
   // No checkpoint: a worker that starts now may be about to create it.
   if (row.checkpoint === null) return undefined
-  if (position !== undefined && BigInt(row.checkpoint) >= position) return position
+  const isApplied = row.state === 'inline' || (position ?? 0n) <= BigInt(row.checkpoint)
+  if (position !== undefined && isApplied) return position
   if (row.state === 'failed') {
     const subscription = describeTarget(target)
     const reason = row.reason ?? 'unknown'

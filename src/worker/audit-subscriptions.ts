@@ -57,7 +57,7 @@ export async function auditSubscriptions(
     left join lateral (
       select n.*
       from ${names.schema}.commits as n
-      where n.position > s.position
+      where n.position > s.position and s.state <> 'inline'
       order by n.position
       limit 1
     ) as c on c.position - c.event_count < s.position

@@ -5,7 +5,7 @@ import { type Logger, silentLogger } from '../core/logger.ts'
 import { isTidemarkError } from '../core/tidemark-error.ts'
 import type { Token } from '../core/token.ts'
 import { connectionFailed, createPool } from '../db/connect.ts'
-import { logNames } from '../db/log-names.ts'
+import { type LogNames, logNames } from '../db/log-names.ts'
 import { settleAll } from '../db/settle-all.ts'
 import type { Reactor } from '../jobs/reactor.ts'
 import { reactorSubscription } from '../jobs/reactor-subscriber.ts'
@@ -16,6 +16,13 @@ import {
   type DiffResult,
   diffVersions,
 } from '../projections/diff/diff-versions.ts'
+import { InlineProjections } from '../projections/inline/inline-projections.ts'
+import {
+  type ProjectionMode,
+  type SetModeOptions,
+  type SetModeResult,
+  setMode,
+} from '../projections/inline/set-mode.ts'
 import type { AnyProjection } from '../projections/projection.ts'
 import {
   listQueried,
@@ -56,7 +63,7 @@ import {
 import type { ImportedEvent } from '../store/import/imported-event.ts'
 import { warnOfLossyEvents } from '../store/warn-of-lossy-events.ts'
 import type { LogMoment } from '../subscriptions/log-moment.ts'
-import { type WaitOptions, waitForToken } from '../subscriptions/wait-for.ts'
+import { type WaitOptions, waitForToken, waitUntilShown } from '../subscriptions/wait-for.ts'
 import { type AuditOptions, type AuditResult, audit } from './audit.ts'
 import { type Diagnosis, type DoctorOptions, diagnose } from './doctor/diagnose.ts'
 import { type ParkedStore, parkedStore } from './parked.ts'
@@ -77,6 +84,11 @@ export interface StoreOptions<D extends AnyEventDefinition = AnyEventDefinition>
    * more wait for room. False: each append is a transaction of its own.
    */
   readonly groupCommit?: GroupCommitOptions | false | undefined
+  /**
+   * Projections that this store can apply inline, in the transactions of its appends; of each, all versions
+   * that may be live. It applies those that are made inline: see {@link Store.setMode}.
+   */
+  readonly inline?: readonly AnyProjection[]
   readonly logger?: Logger
 }
 
@@ -163,6 +175,12 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
   promote(projection: string, options?: PromoteOptions): Promise<SwitchResult>
   /** Shows the version before again. See `rollback`. */
   rollback(projection: string, options?: SwitchOptions): Promise<SwitchResult>
+  /** Has appends apply a projection from now on, or workers again. See `setMode`. */
+  setMode(
+    projection: AnyProjection | string,
+    mode: ProjectionMode,
+    options?: SetModeOptions,
+  ): Promise<SetModeResult>
   /** Removes a version that is not live. See `dropVersion`. */
   drop(projection: string, version: number, options?: { readonly live?: boolean }): Promise<void>
 
@@ -215,6 +233,7 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
     applicationName: 'tidemark store',
     ...(options.maxConnections === undefined ? {} : { max: options.maxConnections }),
   })
+  const inline = inlineWriter(pool, names, options.inline ?? [])
   await requireLog(pool, names.schema, connectionString)
 
   const { maxEventBytes, groupCommit } = options
@@ -223,6 +242,7 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
     names,
     registry,
     maxEventBytes,
+    inline,
     groupCommit: groupCommit === false ? false : { ...waitingShare(pool), ...groupCommit },
   })
   const close = async () => {
@@ -240,7 +260,8 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
     ...deciderStore({ connection: pool, names, append: events.append, logger }),
     query: async (queried, { after, from = 'live', onTimeout = 'throw', ...wait } = {}) => {
       const waitings = listQueried(queried).map(async (projection) => {
-        if (after != null) await waitForToken(pool, names, after, toTarget(projection, from), wait)
+        if (after != null)
+          await waitUntilShown(pool, names, after, toTarget(projection, from), wait)
       })
       await settleAll(waitings).catch((error: unknown) => {
         if (onTimeout === 'throw' || !isStale(error)) throw error
@@ -274,10 +295,11 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
     diff: (projection, comparison) => diffVersions(pool, names, projection, comparison),
     promote: (projection, promotion) => promote(pool, names, projection, promotion),
     rollback: (projection, change) => rollback(pool, names, projection, change),
+    setMode: (projection, mode, change) => setMode(pool, names, projection, mode, change),
     drop: (projection, version, removal) => dropVersion(pool, names, projection, version, removal),
     parked: parkedStore(pool, names, logger),
     importEvents: (imported, importing) =>
-      importEvents({ connectionString, names, maxEventBytes }, imported, importing),
+      importEvents({ connectionString, names, maxEventBytes, inline }, imported, importing),
     status: () => readStatus(pool, names),
     doctor: (limits) => diagnose({ connectionString, schema: names.schema, ...limits }),
     seal: (sealing) => sealAll(pool, names, sealing),
@@ -297,6 +319,15 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
 /** Less than half of the connections wait for other writers, so that there are some for the rest. */
 function waitingShare({ options }: pg.Pool): GroupCommitOptions {
   return { maxWaiting: Math.max(1, Math.floor((options.max ?? 10) / 2) - 1) }
+}
+
+/** Without definitions appends are as they were, and those that an inline projection reads are refused. */
+function inlineWriter(
+  pool: pg.Pool,
+  names: LogNames,
+  projections: readonly AnyProjection[],
+): InlineProjections | undefined {
+  return projections.length === 0 ? undefined : new InlineProjections(pool, names, projections)
 }
 
 function viewSchemaOf({ viewSchema }: AnyProjection): string {

@@ -20,7 +20,7 @@ export interface FollowOptions {
 
 /**
  * Keeps one version of a projection up to date for as long as the database has it: whether it is
- * building, ready, live or standing by. A later version that nobody has built is waited for.
+ * building, ready, live or standing by; while it is inline, appends do. A later version that nobody has built is waited for.
  *
  * @throws PROJECTION_DRIFTED, SCHEMA_FOREIGN
  */
@@ -39,9 +39,10 @@ export async function followProjection(
     const { versions } = session
     const version = await ensureVersionPatiently(projection, context, options.create, signal)
     if (signal.aborted) return
-    if (version === undefined || version.state === 'retired') {
-      if (!announced) announceUnbuilt(projection, context)
-      announced = true
+    const isInline = version?.isInline === true
+    if (version === undefined || version.state === 'retired' || isInline) {
+      if (!announced && !isInline) announceUnbuilt(projection, context)
+      announced ||= !isInline
       await session.untilVersionsDiffer(versions, signal)
       continue
     }

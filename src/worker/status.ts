@@ -42,8 +42,8 @@ export interface SubscriptionStatus {
   readonly position: bigint
   /** Exact number of sequenced events that it has not passed yet. */
   readonly lag: bigint
-  /** `active`, or `failed` with the reason in `error`. */
-  readonly state: 'active' | 'failed'
+  /** `active`; `failed` with the reason in `error`; `inline`: appends apply it, it has no lag. */
+  readonly state: 'active' | 'failed' | 'inline'
   readonly error: string | null
   /** Events that could not be applied and wait, with those of the same key behind them. */
   readonly parked: number
@@ -73,7 +73,7 @@ interface SubscriptionRow {
   readonly version: number
   readonly position: string
   readonly lag: string
-  readonly state: 'active' | 'failed'
+  readonly state: 'active' | 'failed' | 'inline'
   readonly reason: string | null
   readonly owner: string | null
 }
@@ -112,10 +112,13 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
   })) as [LogRow]
   const subscriptions = await run<SubscriptionRow>(connection, {
     text: /* sql */ `
-      select s.kind, s.name, s.version, s.position::text, (q.position - s.position)::text as lag,
+      select s.kind, s.name, s.version, l.position::text, (q.position - l.position)::text as lag,
         s.state, s.error ->> 'message' as reason, s.owner
       from ${names.schema}.subscriptions as s
       cross join ${names.schema}.sequencer as q
+      cross join lateral (
+        select case s.state when 'inline' then q.position else s.position end as position
+      ) as l
       order by s.kind, s.name, s.version`,
   })
   const leaderKey = leaderLockKey(names.schema)

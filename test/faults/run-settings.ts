@@ -50,6 +50,9 @@ export const usualSettings: RunSettings = {
     'version-ready': 0,
     'version-dropped': 0,
     'version-reset': 0,
+    // Reached by those who append, and who change what is inline.
+    'inline-applied': 0,
+    'inline-switched': 0,
     // No handler of these runs fails.
     'event-parked': 0,
     'parked-retried': 0,

@@ -48,6 +48,8 @@ const mostReaches: Readonly<Record<Failpoint, number>> = {
   'version-ready': 1,
   'version-dropped': 1,
   'version-reset': 1,
+  'inline-applied': 1,
+  'inline-switched': 1,
 }
 
 function drawRule(random: Random, weights: RunSettings['failpoints']): FailpointRule | null {

@@ -88,8 +88,8 @@ export function byBatch(name: string) {
   return projection(name, options).batch((_db, events) => [
     sql`
       insert into sums as s (key, sum, entries, trail, notes)
-      select e.data ->> 'key', sum(a.amount), count(*), string_agg(',' || a.amount, '' order by e.position),
-        jsonb_build_array('kept', (array_agg(a.amount::text order by e.position desc))[1])
+      select e.data ->> 'key', sum(a.amount), count(*), string_agg(',' || a.amount, '' order by e.ordinal),
+        jsonb_build_array('kept', (array_agg(a.amount::text order by e.ordinal desc))[1])
       from ${events()} as e
       cross join lateral (
         select (e.data ->> 'amount')::bigint * case e.type when 'added' then 1 else -1 end
@@ -141,7 +141,7 @@ export function byBatchWithUpcaster(name: string) {
     (_db, events) => sql`
       insert into sums as s (key, sum, entries, trail, notes)
       select e.data ->> 'key', sum((e.data ->> 'hundredths')::bigint), count(*),
-        string_agg(',' || (e.data ->> 'hundredths'), '' order by e.position), '[]'
+        string_agg(',' || (e.data ->> 'hundredths'), '' order by e.ordinal), '[]'
       from ${events('scaled')} as e
       group by 1
       on conflict (key) do update

@@ -5,6 +5,7 @@ import type { LogNames } from '../../db/log-names.ts'
 import { sqlstate, sqlstateOf } from '../../db/sqlstate.ts'
 import { transaction } from '../../db/transaction.ts'
 import { tokenOf } from '../append-outcome.ts'
+import type { InlineWriter } from '../inline-writer.ts'
 import { copyRows } from './copy-rows.ts'
 import type { ImportRow } from './encode-row.ts'
 import { importError } from './import-error.ts'
@@ -27,6 +28,7 @@ interface EndedRow {
  * {@link makeDurable} has returned: should the server crash before, it forgets both.
  *
  * @param imported how many events of the source are in the log before.
+ * @param inline applies inline projections to the batch.
  * @throws IMPORT_INVALID and nothing of the batch was written.
  */
 export async function importBatch(
@@ -35,8 +37,12 @@ export async function importBatch(
   key: string,
   imported: bigint,
   batch: ImportBatch,
+  inline?: InlineWriter,
 ): Promise<Token> {
-  const importing = (client: pg.PoolClient) => write(client, names, key, imported, batch)
+  const importing = (client: pg.PoolClient) => {
+    const writing = () => write(client, names, key, imported, batch)
+    return inline === undefined ? writing() : inline.append(client, null, writing)
+  }
   return transaction(pool, importing, { durable: false }).catch(async (error: unknown) => {
     throw isTidemarkError(error) ? error : await explain(pool, names, batch.rows, error)
   })

@@ -6,6 +6,7 @@ import { connectionFailed, createPool } from '../../db/connect.ts'
 import type { LogNames } from '../../db/log-names.ts'
 import { tokenOf } from '../append-outcome.ts'
 import { checkAppendKey } from '../check-append.ts'
+import type { InlineWriter } from '../inline-writer.ts'
 import { importBatch, makeDurable } from './import-batch.ts'
 import { importError } from './import-error.ts'
 import { type ImportedEvent, importInvalid } from './imported-event.ts'
@@ -48,6 +49,8 @@ export interface ImportContext {
   readonly names: LogNames
   /** Most bytes of one event's data and metadata together, as JSON. Default 1 MiB. */
   readonly maxEventBytes?: number | undefined
+  /** Applies inline projections to what is imported. */
+  readonly inline?: InlineWriter | undefined
 }
 
 const defaultBatchSize = 10_000
@@ -88,7 +91,7 @@ export async function importEvents(
   try {
     const before = await readImport(pool, context, key)
     const batches = readBatches({ events, ...before }, { batchSize, maxEventBytes })
-    const { imported, token } = await importAll(pool, names, batches, before, options)
+    const { imported, token } = await importAll(pool, context, batches, before, options)
     if (imported > before.imported) await makeDurable(pool, names, key)
     const durationMs = Math.round(performance.now() - began)
     return { imported, skipped: before.imported, token, durationMs }
@@ -144,7 +147,7 @@ async function readImport(
 
 async function importAll(
   pool: pg.Pool,
-  names: LogNames,
+  { names, inline }: ImportContext,
   batches: AsyncGenerator<ImportBatch, void, void>,
   before: ImportState,
   { key, onProgress, signal }: ImportOptions,
@@ -166,7 +169,7 @@ async function importAll(
       if (done === true || batch === undefined) break
       // While the server is busy with this batch the next one is read.
       reading = read()
-      token = await importBatch(pool, names, key, imported, batch)
+      token = await importBatch(pool, names, key, imported, batch, inline)
       imported += BigInt(batch.rows.length)
       const seconds = (performance.now() - began) / 1_000
       onProgress?.({ imported, eventsPerSecond: Number(imported - before.imported) / seconds })

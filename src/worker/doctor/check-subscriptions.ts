@@ -35,6 +35,7 @@ function judgeDelivery(subscription: SubscriptionStatus, maxLag: bigint): Doctor
     const reason = `${name} failed at position ${position}: ${error ?? 'no reason is known'}`
     return [failure('subscriptions', reason, 'mend its handler, then restart the worker')]
   }
+  if (state === 'inline') return []
   if (owner === null) {
     const remedy = 'run a worker that defines it; drop the version if nobody needs it'
     return [warning('subscriptions', `no process delivers ${name}, ${lag} events behind`, remedy)]

@@ -1,0 +1,97 @@
+import type { RecordedEvent } from '../../core/recorded-event.ts'
+import type { LogNames } from '../../db/log-names.ts'
+import { type Connection, run } from '../../db/queryable.ts'
+import { type StoredRow, toRecordedEvent } from '../../store/stored-row.ts'
+
+/** Events of one statement that this transaction has to apply to a version before it may commit. */
+export interface InlineDebt {
+  readonly name: string
+  readonly version: number
+  /** Event types that the version is registered with; null when it is not registered. */
+  readonly types: readonly string[] | null
+  readonly firstInsertId: bigint
+  readonly lastInsertId: bigint
+}
+
+/** An event of this transaction, as it is stored. */
+export interface AppendedEvent {
+  readonly insertId: bigint
+  readonly event: RecordedEvent
+}
+
+export interface InlineDebts {
+  readonly debts: readonly InlineDebt[]
+  /** In the order in which they will stand in the log. */
+  readonly events: readonly AppendedEvent[]
+}
+
+interface DebtRow {
+  readonly debt_of: string
+  readonly debt_version: number
+  readonly types: readonly string[] | null
+  readonly first_insert_id: string
+  readonly last_insert_id: string
+}
+
+type EventRow = StoredRow & { readonly debt_of: null; readonly insert_id: string }
+
+/** Reads what this transaction has appended and has yet to apply to inline projections. */
+export async function readInlineDebts(
+  connection: Connection,
+  { schema }: LogNames,
+): Promise<InlineDebts> {
+  const rows = await run<DebtRow | EventRow>(connection, {
+    name: `tidemark-inline-debts-${schema}`,
+    text: /* sql */ `
+      select debt_of, debt_version, types, first_insert_id::text, last_insert_id::text,
+        insert_id::text, null as position, stream_id, version::text, event_id, type,
+        schema_version::integer, data, metadata, tags, recorded_at
+      from ${schema}.read_inline_debts()`,
+  })
+  const debts = rows.filter((row) => row.debt_of !== null)
+  const events = rows.filter((row) => row.debt_of === null)
+  return {
+    debts: debts.map((row) => ({
+      name: row.debt_of,
+      version: row.debt_version,
+      types: row.types,
+      firstInsertId: BigInt(row.first_insert_id),
+      lastInsertId: BigInt(row.last_insert_id),
+    })),
+    events: events.map((row) => ({
+      insertId: BigInt(row.insert_id),
+      event: toRecordedEvent(row),
+    })),
+  }
+}
+
+/** Notes that debts are paid, or will be by this transaction. Throws when one of them was paid before. */
+export async function settleInlineDebts(
+  connection: Connection,
+  { schema }: LogNames,
+  debts: readonly InlineDebt[],
+): Promise<void> {
+  await run(connection, {
+    name: `tidemark-settle-inline-${schema}`,
+    text: `select ${schema}.settle_inline_debts($1, $2)`,
+    values: [debts.map(({ name }) => name), debts.map((debt) => `${debt.firstInsertId}`)],
+  })
+}
+
+/**
+ * Takes the turns of whoever writes the same rows inline, until the end of the transaction.
+ *
+ * @param keys what is written of the versions; null for all of it.
+ */
+export async function lockInlineKeys(
+  connection: Connection,
+  { schema }: LogNames,
+  versions: readonly string[],
+  keys: readonly string[] | null,
+): Promise<void> {
+  await run(connection, {
+    name: `tidemark-lock-inline-${schema}`,
+    text: `select ${schema}.lock_inline_keys($1, $2)`,
+    values: [versions, keys],
+  })
+}

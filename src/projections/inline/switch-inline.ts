@@ -1,0 +1,223 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type pg from 'pg'
+import { failpoint } from '../../core/failpoint.ts'
+import { TidemarkError } from '../../core/tidemark-error.ts'
+import { readHeldLocks } from '../../db/held-locks.ts'
+import type { LogNames } from '../../db/log-names.ts'
+import { type Connection, run } from '../../db/queryable.ts'
+import { quoteIdent } from '../../db/quote-ident.ts'
+import { quoteLiteral } from '../../db/quote-literal.ts'
+import { sqlstate, sqlstateOf } from '../../db/sqlstate.ts'
+import { transaction } from '../../db/transaction.ts'
+import { leaderLockKey } from '../../sequencer/leader-lock.ts'
+import { ownershipLockKey } from '../../subscriptions/log-session.ts'
+import { listVersions, type ProjectionVersion } from '../versions.ts'
+
+export interface InlineSwitch {
+  readonly name: string
+  /** The version that appends are to apply; null: none. */
+  readonly version: number | null
+  readonly lockTimeoutMs: number
+  /** How long appends wait at most. Default 1,000. */
+  readonly holdMs?: number
+}
+
+/**
+ * How long appends wait at most while workers come to the head of the log, and how often to look whether they
+ * have.
+ */
+const timing = { holdMs: 1_000, lookMs: 2 }
+
+/** Reads which version of a projection appends apply; null for none. */
+export async function readInlineVersion(
+  connection: Connection,
+  { schema }: LogNames,
+  name: string,
+): Promise<number | null> {
+  const rows = await run<{ version: number }>(connection, {
+    text: `select version from ${schema}.inline_projections where name = $1`,
+    values: [name],
+  })
+  return rows[0]?.version ?? null
+}
+
+/**
+ * Has the server refuse that anybody but appends writes the rows of a version while it is inline: see
+ * guard_inline_rows. In a transaction of its own, before the switch, because workers write the tables until
+ * then.
+ */
+export async function guardRows(
+  pool: pg.Pool,
+  { schema }: LogNames,
+  { name, version, schemaName }: ProjectionVersion,
+  lockTimeoutMs: number,
+): Promise<void> {
+  await transaction(pool, async (client) => {
+    await client.query(`set local lock_timeout = ${lockTimeoutMs}`)
+    const { rows } = await client.query<{ name: string }>(
+      /* sql */ `
+      select c.relname::text as name
+      from pg_class as c
+      join pg_namespace as n on n.oid = c.relnamespace
+      where n.nspname = $1
+        and c.relkind = 'r'
+        and not exists (
+          select
+          from pg_trigger as t
+          where t.tgrelid = c.oid and t.tgname = 'tidemark_inline'
+        )
+      order by c.relname`,
+      [schemaName],
+    )
+    for (const table of rows) {
+      await client.query(/* sql */ `
+        create trigger tidemark_inline
+          before insert or update or delete or truncate
+          on ${quoteIdent(schemaName)}.${quoteIdent(table.name)}
+          for each statement
+          execute function ${schema}.guard_inline_rows(${quoteLiteral(name)}, '${version}')`)
+    }
+  })
+}
+
+/** Guards the versions that may take the place of an inline one; none when the projection is not inline. */
+export async function guardSuccessors(
+  pool: pg.Pool,
+  names: LogNames,
+  name: string,
+  lockTimeoutMs: number,
+): Promise<void> {
+  if ((await readInlineVersion(pool, names, name)) === null) return
+  const versions = await listVersions(pool, names, name)
+  const successors = versions.filter(({ state }) => state === 'ready' || state === 'standby')
+  for (const version of successors) await guardRows(pool, names, version, lockTimeoutMs)
+}
+
+/**
+ * Refuses a switch for which nobody would bring the version to the head of the log: before appends wait in
+ * vain.
+ */
+async function requireWorkers(
+  client: pg.ClientBase,
+  names: LogNames,
+  change: InlineSwitch,
+): Promise<void> {
+  const { name, version } = change
+  const { rows } = await client.query<{ lag: string | null; waits: boolean }>(
+    /* sql */ `
+    select
+      max(q.position - s.position)::text as lag,
+      exists (
+        select
+        from ${names.schema}.events as e
+        where (e.incarnation, e.transaction_id) >= (q.low_incarnation, q.low_xid)
+          and not exists (
+            select
+            from ${names.schema}.commits as c
+            where c.incarnation = e.incarnation
+              and c.transaction_id = e.transaction_id
+          )
+      ) as waits
+    from ${names.schema}.sequencer as q
+    left join ${names.schema}.subscriptions as s
+      on s.kind = 'projection' and s.name = $1 and s.version = $2
+    group by q.position, q.low_incarnation, q.low_xid`,
+    [name, version],
+  )
+  const lag = BigInt(rows[0]?.lag ?? 0)
+  const isSequenced = rows[0]?.waits !== true
+  const leader = leaderLockKey(names.schema)
+  const owner = ownershipLockKey(names, { kind: 'projection', name, version: version ?? 0 })
+  const held = await readHeldLocks(client, [leader, owner])
+  const isLed = isSequenced || held.has(leader)
+  const isDelivered = version === null || lag === 0n || held.has(owner)
+  if (isLed && isDelivered) return
+  throw behind(change, lag, isLed ? undelivered : unsequenced, 0)
+}
+
+/**
+ * Has appends apply another version, or none, from the commit of this transaction on. From here until then
+ * they wait.
+ *
+ * @param client in a transaction of isolation read committed that holds the lock of the projection.
+ * @throws PROJECTION_BEHIND when workers did not come to the head in time, PROJECTION_STATE_INVALID; the
+ *   server's 55P03 when a long transaction that appends went on. Roll back.
+ */
+export async function switchInline(
+  client: pg.ClientBase,
+  names: LogNames,
+  change: InlineSwitch,
+): Promise<void> {
+  await requireWorkers(client, names, change)
+  const { lockTimeoutMs, holdMs = timing.holdMs } = change
+  await client.query(`set local lock_timeout = ${lockTimeoutMs}`)
+  const until = performance.now() + holdMs
+  for (;;) {
+    const row = await trySwitch(client, names, change)
+    if (row?.is_done === true) break
+    if (performance.now() >= until) {
+      const lag = BigInt(row?.head ?? 0) - BigInt(row?.position ?? row?.head ?? 0)
+      throw behind(change, lag, row?.is_sequenced === true ? undelivered : unsequenced, holdMs)
+    }
+    await delay(timing.lookMs)
+  }
+  failpoint('inline-switched')
+}
+
+interface SwitchRow {
+  readonly is_done: boolean
+  readonly position: string | null
+  readonly head: string
+  readonly is_sequenced: boolean
+}
+
+async function trySwitch(
+  client: pg.ClientBase,
+  { schema }: LogNames,
+  { name, version }: InlineSwitch,
+): Promise<SwitchRow | undefined> {
+  try {
+    const { rows } = await client.query<SwitchRow>(
+      /* sql */ `
+      select is_done, position::text, head::text, is_sequenced
+      from ${schema}.switch_inline($1, $2)`,
+      [name, version],
+    )
+    return rows[0]
+  } catch (error) {
+    if (sqlstateOf(error) !== sqlstate.projectionNotSwitchable) throw error
+    const { message, hint = '' } = error as Error & { hint?: string }
+    throw new TidemarkError('PROJECTION_STATE_INVALID', `${message}: ${hint}`, {
+      details: { projection: name, version: version ?? 0, state: 'live' },
+      cause: error,
+    })
+  }
+}
+
+const unsequenced = 'events have no positions yet: run a worker'
+const undelivered = 'it is behind: run a worker that defines it'
+
+/** Errors for which another attempt may be all that is needed. */
+const passing = new WeakSet<object>()
+
+/** Whether a switch failed because workers had not come to the head of the log, which they may next time. */
+export function mayPass(error: object): boolean {
+  return passing.has(error)
+}
+
+function behind(
+  { name, version }: InlineSwitch,
+  lag: bigint,
+  reason: string,
+  heldMs: number,
+): TidemarkError {
+  const subject =
+    version === null ? `projection "${name}"` : `projection "${name}" version ${version}`
+  const error = new TidemarkError(
+    'PROJECTION_BEHIND',
+    `${subject} was not switched, appends waited ${heldMs} ms: ${reason}`,
+    { details: { projection: name, version: version ?? 0, lag } },
+  )
+  passing.add(error)
+  return error
+}
