@@ -61,6 +61,11 @@ export type { Column } from './projections/column-spec.ts'
 export type { QueryDiff } from './projections/diff/compare-by-query.ts'
 export type { RowDiff, TableDiff } from './projections/diff/compare-tables.ts'
 export type { DiffOptions, DiffResult } from './projections/diff/diff-versions.ts'
+export type {
+  ProjectionMode,
+  SetModeOptions,
+  SetModeResult,
+} from './projections/inline/set-mode.ts'
 export type { NumericOptions } from './projections/numeric-text.ts'
 export {
   type AnyProjection,

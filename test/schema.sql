@@ -70,6 +70,31 @@ create table tidemark.imports (
   constraint imports_event_count_check CHECK ((event_count >= 0))
 );
 
+create table tidemark.inline_debts (
+  transaction_id xid8 default pg_current_xact_id() not null,
+  first_insert_id bigint not null,
+  last_insert_id bigint not null,
+  name text collate "C" not null,
+  version integer not null,
+  constraint inline_debts_pkey PRIMARY KEY (transaction_id, first_insert_id, name),
+  constraint inline_debts_refuse TRIGGER DEFERRABLE INITIALLY DEFERRED
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
+
+create table tidemark.inline_projections (
+  name text collate "C" not null,
+  version integer not null,
+  types text[] not null,
+  constraint inline_projections_pkey PRIMARY KEY (name),
+  constraint inline_projections_version_fkey FOREIGN KEY (name, version) REFERENCES tidemark.projections(name, version)
+);
+
+create table tidemark.inline_registry (
+  singleton boolean default true not null,
+  revision bigint default 0 not null,
+  constraint inline_registry_pkey PRIMARY KEY (singleton),
+  constraint inline_registry_singleton_check CHECK (singleton)
+);
+
 create table tidemark.migrations (
   id integer default nextval('tidemark.migrations_id_seq'::regclass) not null,
   name character varying(255) not null,
@@ -108,6 +133,7 @@ create table tidemark.projections (
   is_indexed boolean default true not null,
   start_position bigint default 0 not null,
   reset_at timestamp with time zone,
+  event_types text[],
   constraint projections_pkey PRIMARY KEY (name, version),
   constraint projections_schema_name_key UNIQUE (schema_name),
   constraint projections_start_position_check CHECK ((start_position >= 0)),
@@ -191,7 +217,7 @@ create table tidemark.subscriptions (
   constraint subscriptions_pkey PRIMARY KEY (kind, name, version),
   constraint subscriptions_kind_check CHECK ((kind = ANY (ARRAY['projection'::text, 'reactor'::text, 'process'::text, 'relay'::text]))),
   constraint subscriptions_position_check CHECK (("position" >= 0)),
-  constraint subscriptions_state_check CHECK ((state = ANY (ARRAY['active'::text, 'failed'::text])))
+  constraint subscriptions_state_check CHECK ((state = ANY (ARRAY['active'::text, 'failed'::text, 'inline'::text])))
 ) with (fillfactor=20);
 
 CREATE INDEX append_keys_recorded_at_idx ON tidemark.append_keys USING btree (recorded_at);
@@ -211,6 +237,8 @@ CREATE TRIGGER event_tags_refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON t
 CREATE TRIGGER events_guard AFTER INSERT ON tidemark.events REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION tidemark.guard_events();
 
 CREATE TRIGGER events_refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON tidemark.events FOR EACH STATEMENT EXECUTE FUNCTION tidemark.refuse_change();
+
+CREATE CONSTRAINT TRIGGER inline_debts_refuse AFTER INSERT ON tidemark.inline_debts DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tidemark.refuse_inline_debt();
 
 CREATE TRIGGER seals_refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON tidemark.seals FOR EACH STATEMENT EXECUTE FUNCTION tidemark.refuse_change();
 
@@ -567,6 +595,10 @@ create function tidemark.guard_events()
   returns trigger
   language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
+create function tidemark.guard_inline_rows()
+  returns trigger
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
+
 create function tidemark.hash_events(
   after bigint,
   upto bigint,
@@ -583,6 +615,13 @@ create function tidemark.lock_appends(
   stream_ids text[],
   keys text[],
   tags text[]
+)
+  returns void
+  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.lock_inline_keys(
+  versions text[],
+  keys text[]
 )
   returns void
   language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
@@ -658,6 +697,10 @@ create function tidemark.read_found(
   returns SETOF tidemark.log_row
   language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp;
 
+create function tidemark.read_inline_debts()
+  returns TABLE(debt_of text, debt_version integer, types text[], first_insert_id bigint, last_insert_id bigint, insert_id bigint, stream_id text, version bigint, event_id uuid, type text, schema_version smallint, data jsonb, metadata jsonb, tags text[], recorded_at timestamp with time zone)
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
+
 create function tidemark.read_keys(
   keys tidemark.event_key[]
 )
@@ -705,6 +748,10 @@ create function tidemark.record_idle(
 create function tidemark.refuse_change()
   returns trigger
   language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.refuse_inline_debt()
+  returns trigger
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.refuse_schema_version(
   type text,
@@ -774,6 +821,13 @@ create function tidemark.sequence_window(
   returns record
   language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
+create function tidemark.settle_inline_debts(
+  names text[],
+  insert_ids bigint[]
+)
+  returns void
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
+
 create function tidemark.snapshot_is_visible(
   snapshot pg_snapshot
 )
@@ -805,6 +859,17 @@ create function tidemark.stream_versions(
 )
   returns bigint[]
   language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.switch_inline(
+  name text,
+  version integer,
+  OUT is_done boolean,
+  OUT "position" bigint,
+  OUT head bigint,
+  OUT is_sequenced boolean
+)
+  returns record
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.tag_lock_key(
   tag text
@@ -1099,6 +1164,8 @@ and without a hole when version minus rank is the same for all and the version b
 Also writes the tags of the events into tidemark.event_tags, with the owner''s rights, because who
 appends need not be allowed to.
 
+And notes for which inline projections the events have to be applied before the transaction commits.
+
 On no other table: with columns of types of their own, whose casts are theirs too, others could run
 what they like with the owner''s rights.
 
@@ -1106,7 +1173,16 @@ returns: null (statement trigger)
 locks:   the log and the tags, as lock_appends does
 raises:  42501 it was put on another table
          TM011 the log was restored or copied here, and no incarnation has begun since
-         TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction''s';
+         TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction''s
+         TM005 an inline projection reads the events, and the transaction is of isolation repeatable
+         read or higher; 40001 it is, and inline projections have changed since its snapshot';
+comment on function tidemark.guard_inline_rows() is 'Refuses to write the rows of an inline version outside of a transaction that owes it events: by hand, or
+by what is left of an append whose transaction has ended under it. Put on its tables when it becomes
+inline the first time.
+
+arguments of the trigger: name and version of the projection
+returns: null (statement trigger)
+raises:  TM013 with the projection and its version, as JSON, in the detail';
 comment on function tidemark.hash_events(bigint,bigint,bigint) is 'Hashes the events of a range of positions, each by itself. The canonical form that is hashed is
 described in docs/integrity.md; `tidemark verify` has a statement of its own for it, because it
 trusts no function of the log''s schema.
@@ -1133,6 +1209,19 @@ comment on column tidemark.imports.incarnation is 'Which cluster the transaction
 comment on column tidemark.imports.key is 'What the import is called.';
 comment on column tidemark.imports.last_fingerprint is 'SHA-256 of the last of them, without id and metadata: tells whether the source is still the same.';
 comment on column tidemark.imports.transaction_id is 'Transaction of the last of them, for the token.';
+comment on table tidemark.inline_debts is 'Events inserted by a transaction that it has yet to apply to an inline projection before it may commit.';
+comment on column tidemark.inline_debts.first_insert_id is 'The first of the events that one statement inserted.';
+comment on column tidemark.inline_debts.last_insert_id is 'The last of them.';
+comment on column tidemark.inline_debts.name is 'Name of the projection.';
+comment on column tidemark.inline_debts.transaction_id is 'The transaction.';
+comment on column tidemark.inline_debts.version is 'Version of the projection.';
+comment on table tidemark.inline_projections is 'Projections that appends apply themselves. Changed by tidemark.switch_inline alone.';
+comment on column tidemark.inline_projections.name is 'Name of the projection.';
+comment on column tidemark.inline_projections.types is 'Event types that nobody may append without applying it.';
+comment on column tidemark.inline_projections.version is 'The version that is applied: the live one.';
+comment on table tidemark.inline_registry is 'One row, changed with inline_projections: a transaction whose snapshot is older cannot lock it.';
+comment on column tidemark.inline_registry.revision is 'Raised with each change.';
+comment on column tidemark.inline_registry.singleton is 'Always true: there is one row.';
 comment on function tidemark.lock_appends(pg_catalog.text[],pg_catalog.text[],pg_catalog.text[]) is 'Takes the locks of appends, waiting for other writers. In one order, so that two appends cannot wait
 for each other: the log, the keys, the tags, the streams, the last three in the order of the lock
 keys. Above 256 streams and tags together the whole log instead of these, because the server''s lock
@@ -1142,6 +1231,16 @@ stream_ids: the streams
 keys:       the keys of the appends, null for one without
 tags:       per event: its tags as the text of a text[], or null; or null for none at all
 locks:      as said, until the end of the transaction';
+comment on function tidemark.lock_inline_keys(pg_catalog.text[],pg_catalog.text[]) is 'Has those who apply events inline to the same rows take turns, until the end of their transactions: so
+that events are applied to a row in the order in which they are committed, and what is read next is
+what the one before has left, be it that there is no such row.
+
+Above 256 keys the versions as a whole, because the server''s lock table is small.
+
+versions: the versions that are written, by the schemas of their tables
+keys:     what is written of them, each with its version and its part; null for all of it
+locks:    the versions, shared or, in place of their keys, alone; then the keys; in the order of the
+          lock keys, so that two appends cannot wait for each other';
 comment on view tidemark.log is 'Events in their one order. Order by position; filter on position for a range.';
 comment on function tidemark.log_extent(bigint,integer) is 'Tells where the run of the log ends that read_log would return.
 
@@ -1174,6 +1273,7 @@ comment on table tidemark.projections is 'Versions of each projection. One of th
 comment on column tidemark.projections.changed_at is 'When its state last changed.';
 comment on column tidemark.projections.created_at is 'When the version was created.';
 comment on column tidemark.projections.definition_hash is 'Hash of the table definitions, to detect that code and database have drifted apart.';
+comment on column tidemark.projections.event_types is 'Event types that it reads. Null for a version that no worker has looked at since it was made.';
 comment on column tidemark.projections.is_indexed is 'Whether its secondary indexes and foreign keys are made: for a version that is rebuilt, at the end.';
 comment on column tidemark.projections.name is 'Name of the projection.';
 comment on column tidemark.projections.reset_at is 'When it was last emptied, to be built anew; null: never.';
@@ -1224,6 +1324,11 @@ Brings what it finds into the order of the log, by a look-up in the ledger for e
 join of the planner''s choice: that may be of the whole ledger.
 
 index_name: what choose_index returned for max_entries';
+comment on function tidemark.read_inline_debts() is 'Reads what this transaction has appended and has yet to apply to inline projections.
+
+returns: for each debt a row with debt_of, debt_version, the types that the version is said to read,
+         and the first and last insert_id of the events; then the events, in their order, as they are
+         stored, each once';
 comment on function tidemark.read_keys(tidemark.event_key[]) is 'Reads events by their keys.
 
 Positions are counted from the event before among the given ones, so that a commit of any size is
@@ -1280,6 +1385,10 @@ comment on function tidemark.refuse_change() is 'Refuses update, delete and trun
 
 returns: never
 raises:  TM001 the table is append-only';
+comment on function tidemark.refuse_inline_debt() is 'Refuses to commit events that were not applied to a projection which every append has to apply.
+
+returns: null (deferred row trigger)
+raises:  TM013 with the projection and its version, as JSON, in the detail';
 comment on function tidemark.refuse_schema_version(pg_catalog.text,smallint,pg_catalog.text,bigint) is 'Stops a statement that reads stored events by itself at one in another shape than it was written for.
 
 type, schema_version, stream_id, position: of the event
@@ -1379,6 +1488,12 @@ comment on column tidemark.sequencer.singleton is 'Always true: there is one row
 comment on column tidemark.sequencer.slot_name is 'The only replication slot that is trusted.';
 comment on column tidemark.sequencer.snapshot is 'What polling wrote: all that this snapshot sees is in the ledger. Null once the WAL repeats none of it.';
 comment on column tidemark.sequencer.system_identifier is 'The cluster that the current incarnation belongs to.';
+comment on function tidemark.settle_inline_debts(pg_catalog.text[],bigint[]) is 'Notes that this transaction has applied events to inline projections, or is about to, before it may
+commit.
+
+names:      the projections, one element per debt
+insert_ids: the first insert_id of each debt
+raises:     TM013 a debt was settled already: its events would be applied twice';
 comment on function tidemark.snapshot_is_visible(pg_catalog.pg_snapshot) is 'Tells whether a plain snapshot taken now sees every transaction that the given one sees. A slot''s
 snapshot can be ahead: it knows commits that still wait for a synchronous standby.
 
@@ -1427,9 +1542,21 @@ comment on column tidemark.subscriptions.kind is 'What it drives: projection, re
 comment on column tidemark.subscriptions.name is 'Name of what it drives.';
 comment on column tidemark.subscriptions.owner is 'Process that last applied a chunk. For people; it decides nothing.';
 comment on column tidemark.subscriptions.revision is 'Raised whenever somebody else than its owner changes what it applied; the owner then begins anew.';
-comment on column tidemark.subscriptions.state is 'active, or failed: a handler threw on each attempt and the subscription stands still.';
+comment on column tidemark.subscriptions.state is 'active; failed: a handler threw on each attempt and it stands still; inline: appends apply it themselves.';
 comment on column tidemark.subscriptions.updated_at is 'When it last moved or failed.';
 comment on column tidemark.subscriptions.version is 'Version of the projection; 1 for other kinds.';
+comment on function tidemark.switch_inline(pg_catalog.text,integer) is 'Has appends apply a version of a projection from now on, in place of the version before if there is
+one, which follows the log again; or has none applied by appends. Nothing is lost or repeated: it happens
+while no append is under way, when each event has its position and the version has applied them all.
+Call it again, in the same transaction, until it says so; meanwhile appends wait.
+
+name:     the projection
+version:  the version to apply, which is live by then; null: none
+returns:  is_done: whether it is so now, once this transaction commits; position: how far the version
+          has come, null for none; head: how far the log is sequenced; is_sequenced: whether all of it is
+raises:   TM014 there is no such version that is live, active and without parked events, or it is not known what
+          it reads; 25001 the transaction is not of isolation read committed
+locks:    the log, alone: set a lock_timeout; then the subscription';
 comment on function tidemark.tag_lock_key(pg_catalog.text) is 'Gives the advisory lock of a tag. Who appends an event with the tag holds it shared, who appends
 under a condition on the tag holds it alone, until the end of the transaction: so a condition never
 misses an event that is on its way. Two tags may share a key, which costs time and never correctness.
@@ -1468,11 +1595,14 @@ grant select on table tidemark.event_tags to tidemark_worker;
 grant select on table tidemark.events to tidemark_append;
 grant select on table tidemark.events to tidemark_read;
 grant select on table tidemark.events to tidemark_worker;
+grant select on table tidemark.inline_projections to tidemark_append;
+grant select on table tidemark.inline_projections to tidemark_read;
+grant select on table tidemark.inline_projections to tidemark_worker;
 grant select on table tidemark.log to tidemark_read;
 grant delete, insert, select, update (attempts), update (error) on table tidemark.parked_events to tidemark_worker;
 grant select on table tidemark.parked_events to tidemark_append;
 grant select on table tidemark.parked_events to tidemark_read;
-grant delete, insert, select, update (changed_at), update (is_indexed), update (reset_at), update (start_position), update (state), update (tables) on table tidemark.projections to tidemark_worker;
+grant delete, insert, select, update (changed_at), update (event_types), update (is_indexed), update (reset_at), update (start_position), update (state), update (tables) on table tidemark.projections to tidemark_worker;
 grant select on table tidemark.projections to tidemark_append;
 grant select on table tidemark.projections to tidemark_read;
 grant select on table tidemark.seal_head to tidemark_read;
@@ -1508,10 +1638,15 @@ revoke execute on function tidemark.explain_polling(text) from public;
 grant execute on function tidemark.follow_slot(bigint,text,pg_lsn,pg_snapshot,text,text) to tidemark_worker;
 revoke execute on function tidemark.follow_slot(bigint,text,pg_lsn,pg_snapshot,text,text) from public;
 revoke execute on function tidemark.guard_events() from public;
+grant execute on function tidemark.guard_inline_rows() to tidemark_worker;
+revoke execute on function tidemark.guard_inline_rows() from public;
 grant execute on function tidemark.hold_ledger() to tidemark_worker;
 revoke execute on function tidemark.hold_ledger() from public;
+grant execute on function tidemark.read_inline_debts() to tidemark_append;
+revoke execute on function tidemark.read_inline_debts() from public;
 grant execute on function tidemark.record_idle(bigint,pg_lsn) to tidemark_worker;
 revoke execute on function tidemark.record_idle(bigint,pg_lsn) from public;
+revoke execute on function tidemark.refuse_inline_debt() from public;
 grant execute on function tidemark.save_snapshot(text,text,text,bigint,uuid,text) to tidemark_append;
 revoke execute on function tidemark.save_snapshot(text,text,text,bigint,uuid,text) from public;
 grant execute on function tidemark.seal_events(integer) to tidemark_worker;
@@ -1522,5 +1657,9 @@ grant execute on function tidemark.sequence_from_table(bigint,text,pg_snapshot,p
 revoke execute on function tidemark.sequence_from_table(bigint,text,pg_snapshot,pg_lsn,text,text) from public;
 grant execute on function tidemark.sequence_window(bigint,pg_snapshot,text) to tidemark_worker;
 revoke execute on function tidemark.sequence_window(bigint,pg_snapshot,text) from public;
+grant execute on function tidemark.settle_inline_debts(text[],bigint[]) to tidemark_append;
+revoke execute on function tidemark.settle_inline_debts(text[],bigint[]) from public;
+grant execute on function tidemark.switch_inline(text,integer) to tidemark_worker;
+revoke execute on function tidemark.switch_inline(text,integer) from public;
 grant execute on function tidemark.take_lead(bigint) to tidemark_worker;
 revoke execute on function tidemark.take_lead(bigint) from public;

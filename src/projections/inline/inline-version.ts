@@ -1,9 +1,10 @@
 import type pg from 'pg'
 import type { SequencedEvent } from '../../core/recorded-event.ts'
-import { TidemarkError } from '../../core/tidemark-error.ts'
+import { isTidemarkError, TidemarkError } from '../../core/tidemark-error.ts'
 import { withoutPosition } from '../../core/without-position.ts'
 import type { LogNames } from '../../db/log-names.ts'
 import { settleAll } from '../../db/settle-all.ts'
+import { isTransient } from '../../db/sqlstate.ts'
 import type { PlannedEvent } from '../../store/inline-writer.ts'
 import { resetLanes } from '../../subscriptions/apply-lanes.ts'
 import { handlerFailed } from '../../subscriptions/handler-failed.ts'
@@ -81,11 +82,17 @@ export class InlineVersion {
     })
   }
 
-  /** Applies a share, once its keys are locked. Throws as the lanes do. */
+  /**
+   * Applies a share, once its keys are locked.
+   *
+   * @throws HANDLER_FAILED, PROJECTION_NOT_APPLIED when the server refuses what it writes.
+   */
   async apply(client: pg.ClientBase, { chunk }: InlineShare): Promise<void> {
     const subscriber = this.#take()
     try {
       await settleAll(subscriber.lanes.map((lane) => lane.apply(client, chunk)))
+    } catch (error) {
+      throw isTidemarkError(error) || isTransient(error) ? error : this.#refused(error)
     } finally {
       this.#putBack(subscriber)
     }
@@ -139,6 +146,17 @@ export class InlineVersion {
       }
     }
     return [...keys]
+  }
+
+  /** Not what the server says of an append: it is about the rows. */
+  #refused(cause: unknown): TidemarkError {
+    const { name: projection, version } = this.projection
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    return new TidemarkError(
+      'PROJECTION_NOT_APPLIED',
+      `projection "${projection}" version ${version} could not be applied to what is appended: ${reason}`,
+      { details: { projection, version, reason }, cause },
+    )
   }
 
   #requireSameTypes({ name, version, types }: InlineDebt): void {

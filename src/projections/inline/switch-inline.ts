@@ -44,11 +44,11 @@ export async function readInlineVersion(
 /**
  * Has the server refuse that anybody but appends writes the rows of a version while it is inline: see
  * guard_inline_rows. In a transaction of its own, before the switch, because workers write the tables until
- * then.
+ * then. Who has the role of appenders may write them from then on.
  */
 export async function guardRows(
   pool: pg.Pool,
-  { schema }: LogNames,
+  { schema, roles }: LogNames,
   { name, version, schemaName }: ProjectionVersion,
   lockTimeoutMs: number,
 ): Promise<void> {
@@ -69,6 +69,7 @@ export async function guardRows(
       order by c.relname`,
       [schemaName],
     )
+    if (rows.length > 0) await grantToAppenders(client, roles.append, schemaName)
     for (const table of rows) {
       await client.query(/* sql */ `
         create trigger tidemark_inline
@@ -78,6 +79,21 @@ export async function guardRows(
           execute function ${schema}.guard_inline_rows(${quoteLiteral(name)}, '${version}')`)
     }
   })
+}
+
+/** Who appends writes the rows with rights of his own. */
+async function grantToAppenders(
+  client: pg.ClientBase,
+  role: string,
+  schemaName: string,
+): Promise<void> {
+  const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role])
+  if (rowCount === 0) return
+  const schema = quoteIdent(schemaName)
+  await client.query(/* sql */ `
+    grant usage on schema ${schema} to ${role};
+    grant select, insert, update, delete on all tables in schema ${schema} to ${role};
+    grant usage on all sequences in schema ${schema} to ${role}`)
 }
 
 /** Guards the versions that may take the place of an inline one; none when the projection is not inline. */
