@@ -99,7 +99,8 @@ function freezeRun(run: FetchedRun): FetchedRun {
   return run
 }
 
-function freezeEvent(event: SequencedEvent): void {
+/** Has a handler that changes an event fail, which others get too. */
+export function freezeEvent(event: SequencedEvent): void {
   freezeDeep(event.data)
   freezeDeep(event.metadata)
   Object.freeze(event.tags)

@@ -9,6 +9,7 @@ import type { PlannedEvent } from '../../store/inline-writer.ts'
 import { resetLanes } from '../../subscriptions/apply-lanes.ts'
 import { handlerFailed } from '../../subscriptions/handler-failed.ts'
 import type { Chunk } from '../../subscriptions/lane.ts'
+import { freezeEvent } from '../../subscriptions/shared-reads.ts'
 import type { Subscriber } from '../../subscriptions/subscriber.ts'
 import { versionSchema } from '../ddl.ts'
 import type { AnyProjection } from '../projection.ts'
@@ -182,7 +183,9 @@ function orElse<T>(body: () => T, onError: (error: unknown) => T): T {
 function upcastFor(subscriber: Subscriber, event: SequencedEvent): SequencedEvent {
   try {
     // Nothing asks for its position before.
-    return withoutPosition(subscriber.upcast(event))
+    const upcast = withoutPosition(subscriber.upcast(event))
+    freezeEvent(upcast)
+    return upcast
   } catch (error) {
     throw handlerFailed(subscriber.id, event, error)
   }
