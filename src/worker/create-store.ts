@@ -154,7 +154,8 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
 
   /**
    * Waits until a commit is sequenced and, if given, until a projection or reactor has applied it.
-   * Works from any process.
+   * Works from any process. Goes by position: what a projection has parked is not waited for, see
+   * {@link Store.parked}.
    *
    * @returns the position of the commit's last event.
    * @throws WAIT_TIMED_OUT, TRANSACTION_NOT_COMMITTED, SUBSCRIPTION_FAILED, SUBSCRIPTION_UNKNOWN
