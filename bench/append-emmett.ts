@@ -53,7 +53,7 @@ async function appendEmmett(
     await database.settle()
     const callTheirs = (writer: number) => {
       calls.theirs += 1
-      return theirLog.append(`account-${run}-${writer}`, calls.theirs)
+      return theirLog.append(`account-${run}-${writer}`, [calls.theirs])
     }
     theirs.push(await closedLoop(settings, { writers, perCall: 1, call: callTheirs }))
     await database.settle()

@@ -5,6 +5,7 @@ import { appendEmmettBenchmark } from './append-emmett.ts'
 import { appendImportBenchmark } from './append-import.ts'
 import type { Benchmark } from './benchmark.ts'
 import { projectionBatchBenchmark } from './projection-batch.ts'
+import { projectionEmmettBenchmark } from './projection-emmett.ts'
 import { projectionFoldBenchmarks } from './projection-fold.ts'
 import { projectionLatencyBenchmark } from './projection-latency.ts'
 import { projectionManyBenchmark } from './projection-many.ts'
@@ -34,6 +35,7 @@ export const benchmarks: readonly Benchmark[] = [
   ...projectionFoldBenchmarks,
   projectionBatchBenchmark,
   projectionManyBenchmark,
+  projectionEmmettBenchmark,
   workerIdleBenchmark,
   workerResourcesBenchmark,
 ]

@@ -2,6 +2,14 @@ import pg from 'pg'
 import { queryOnce } from '../test/support/query-once.ts'
 import { creditData } from './accounts.ts'
 import type { BenchDatabase } from './bench-database.ts'
+import {
+  type CatchUp,
+  catchUp,
+  type EmmettConsumerSource,
+  type EmmettProjections,
+  type PongoExports,
+  pongoPackage,
+} from './emmett-projection.ts'
 import { importPeer } from './peers/import-peer.ts'
 
 export const emmettPackage = '@event-driven-io/emmett-postgresql'
@@ -15,21 +23,23 @@ export interface Emmett {
 
 /** Emmett's event store. Its disposal closes its connections. */
 export interface EmmettLog extends AsyncDisposable {
-  /** Appends one event to a stream, whatever its version. */
-  append(streamId: string, account: number): Promise<void>
+  /** Appends an event for each account to a stream, whatever its version, in one call. */
+  append(streamId: string, accounts: readonly number[]): Promise<void>
   /** Counts the events that are stored. */
   countEvents(): Promise<number>
+  /** Projects the events that are stored into a new collection. Returns the milliseconds it took. */
+  catchUp(order: CatchUp): Promise<number>
 }
 
 /** What is used of its package. */
-interface EmmettExports {
+interface EmmettExports extends EmmettProjections {
   getPostgreSQLEventStore(
     connectionString: string,
     options: { readonly connectionOptions: { readonly pool: pg.Pool } },
   ): EmmettStore
 }
 
-interface EmmettStore {
+interface EmmettStore extends EmmettConsumerSource {
   readonly schema: { migrate(): Promise<unknown> }
   appendToStream(
     streamName: string,
@@ -41,15 +51,17 @@ interface EmmettStore {
 export async function importEmmett(): Promise<Emmett | null> {
   const peer = await importPeer(emmettPackage)
   if (peer === null) return null
-  const emmett = peer.exports as EmmettExports
+  const pongo = await importPeer(pongoPackage)
+  if (pongo === null) return null
+  const exports = { ...(peer.exports as EmmettExports), ...(pongo.exports as PongoExports) }
   return {
     version: peer.version,
-    createLog: (database, connections) => createLog(emmett, database, connections),
+    createLog: (database, connections) => createLog(exports, database, connections),
   }
 }
 
 async function createLog(
-  emmett: EmmettExports,
+  emmett: EmmettExports & PongoExports,
   { connectionString }: BenchDatabase,
   connections: number,
 ): Promise<EmmettLog> {
@@ -59,16 +71,19 @@ async function createLog(
   pool.on('error', () => {}) // the next append reports a lost connection
   const store = emmett.getPostgreSQLEventStore(connectionString, { connectionOptions: { pool } })
   const log: EmmettLog = {
-    append: async (streamId, account) => {
-      await store.appendToStream(streamId, [
-        { type: 'account.credited', data: creditData(account) },
-      ])
+    append: async (streamId, accounts) => {
+      const events = accounts.map((account) => ({
+        type: 'account.credited',
+        data: creditData(account),
+      }))
+      await store.appendToStream(streamId, events)
     },
     countEvents: async () => {
       const sql = 'select count(*)::integer as events from emt_messages'
       const [row] = await queryOnce<{ events: number }>(connectionString, sql)
       return row?.events ?? 0
     },
+    catchUp: (order) => catchUp(emmett, store, connectionString, order),
     [Symbol.asyncDispose]: () => pool.end(),
   }
   try {

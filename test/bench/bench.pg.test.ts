@@ -137,6 +137,36 @@ test('compares with Emmett where it is installed, and is skipped elsewhere', asy
   }
 })
 
+test('compares catching up with Emmett where it is installed, and is skipped elsewhere', async () => {
+  const peers = join(import.meta.dirname, '../../bench/peers/node_modules')
+  const directory = await mkdtemp(join(tmpdir(), 'tidemark-bench-'))
+  try {
+    const file = join(directory, 'results.json')
+    const { stderr } = await bench(
+      ...['projection/emmett', '--json', file, '--database-url', database.connectionString],
+      ...['--runs', '1', '--events', '1500'],
+    )
+    const { results } = JSON.parse(await readFile(file, 'utf8')) as { results: unknown[] }
+    if (existsSync(peers)) {
+      const positive = expect.toSatisfy((value) => value > 0)
+      const none = { p50Ms: null, p99Ms: null, peakMemoryMb: null, retainedWalMb: null }
+      const rates = { rate: positive, unit: 'events/s', ratio: positive, ...none }
+      const against = (how: string) =>
+        expect.stringMatching(new RegExp(`^Emmett \\d+\\.\\d+\\.\\d+, ${how}, of 1,500 events$`))
+      expect(results).toEqual([
+        { name: 'projection/emmett', ...rates, against: against('tuned') },
+        { name: 'projection/emmett-defaults', ...rates, against: against('by default') },
+        { name: 'projection/emmett-itself', ...rates, ratio: null, against: null },
+      ])
+    } else {
+      expect(stderr).toContain('projection/emmett: skipped')
+      expect(results).toEqual([])
+    }
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+}, 120_000)
+
 test('refuses a name that no benchmark has in one line, with exit code 2', async () => {
   const failure = await bench('append/9').catch((error: unknown) => error)
   expect(failure).toMatchObject({ code: 2, stdout: '' })
