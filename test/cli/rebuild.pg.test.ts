@@ -113,7 +113,7 @@ test('shows the stack trace of a handler when asked for', async () => {
   const env = { VERSION: '5', POISON: '1' }
   const { code, stderr } = await runCli(['rebuild', 'sums', '--verbose'], settings(env))
   expect(code).toBe(5)
-  expect(stderr).toMatch(/^caused by: Error: cannot add\n +1\n +at .*tidemark\.config\.ts:19:/m)
+  expect(stderr).toMatch(/^caused by: Error: cannot add\n +1\n +at .*tidemark\.config\.ts:20:/m)
 })
 
 test('writes nothing but the result with --json', async () => {
