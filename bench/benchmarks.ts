@@ -7,6 +7,7 @@ import type { Benchmark } from './benchmark.ts'
 import { projectionBatchBenchmark } from './projection-batch.ts'
 import { projectionEmmettBenchmark } from './projection-emmett.ts'
 import { projectionFoldBenchmarks } from './projection-fold.ts'
+import { projectionGrowthBenchmark } from './projection-growth.ts'
 import { projectionLatencyBenchmark } from './projection-latency.ts'
 import { projectionManyBenchmark } from './projection-many.ts'
 import { projectionReadBenchmark } from './projection-read.ts'
@@ -34,6 +35,7 @@ export const benchmarks: readonly Benchmark[] = [
   projectionReadBenchmark,
   ...projectionFoldBenchmarks,
   projectionBatchBenchmark,
+  projectionGrowthBenchmark,
   projectionManyBenchmark,
   projectionEmmettBenchmark,
   workerIdleBenchmark,
