@@ -8,6 +8,7 @@ import { projectionBatchBenchmark } from './projection-batch.ts'
 import { projectionEmmettBenchmark } from './projection-emmett.ts'
 import { projectionFoldBenchmarks } from './projection-fold.ts'
 import { projectionGrowthBenchmark } from './projection-growth.ts'
+import { projectionInlineBenchmarks } from './projection-inline.ts'
 import { projectionLatencyBenchmark } from './projection-latency.ts'
 import { projectionManyBenchmark } from './projection-many.ts'
 import { projectionReadBenchmark } from './projection-read.ts'
@@ -38,6 +39,7 @@ export const benchmarks: readonly Benchmark[] = [
   projectionGrowthBenchmark,
   projectionManyBenchmark,
   projectionEmmettBenchmark,
+  ...projectionInlineBenchmarks,
   workerIdleBenchmark,
   workerResourcesBenchmark,
 ]

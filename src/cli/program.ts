@@ -8,6 +8,7 @@ import { dropCommand } from './commands/drop.ts'
 import { dropSlotsCommand } from './commands/drop-slots.ts'
 import { initCommand } from './commands/init.ts'
 import { migrateCommand } from './commands/migrate.ts'
+import { modeCommand } from './commands/mode.ts'
 import { parkedCommand } from './commands/parked.ts'
 import { promoteCommand } from './commands/promote.ts'
 import { queryCommand } from './commands/query.ts'
@@ -34,6 +35,7 @@ const commands = [
   diffCommand,
   promoteCommand,
   rollbackCommand,
+  modeCommand,
   dropCommand,
   parkedCommand,
   dropSlotsCommand,

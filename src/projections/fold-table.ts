@@ -24,6 +24,7 @@ export class FoldTable {
   readonly #upsertSql: string
   readonly #deleteSql: string
   readonly #selectName: string
+  readonly #upsertName: string
 
   /** @param qualifiedName already quoted. */
   constructor(qualifiedName: string, table: Table) {
@@ -33,8 +34,9 @@ export class FoldTable {
     this.#keyColumns = this.#columns.filter((column) => column.spec.isPrimaryKey)
     this.#selectSql = selectSql(qualifiedName, this.#columns, this.#keyColumns)
     // A statement's name has 63 bytes, and belongs to one text for as long as the connection lives.
-    this.#selectName = `tidemark-${createHash('sha256').update(this.#selectSql).digest('hex').slice(0, 40)}`
+    this.#selectName = statementName(this.#selectSql)
     this.#upsertSql = upsertSql(qualifiedName, this.#columns, this.#keyColumns)
+    this.#upsertName = statementName(this.#upsertSql)
     this.#deleteSql = deleteSql(qualifiedName, this.#keyColumns)
   }
 
@@ -72,7 +74,11 @@ export class FoldTable {
 
   /** Inserts or overwrites rows. */
   async upsert(client: pg.ClientBase, rows: readonly FoldRow[]): Promise<void> {
-    await client.query(this.#upsertSql, toArrays(this.#columns, rows))
+    await client.query({
+      name: this.#upsertName,
+      text: this.#upsertSql,
+      values: toArrays(this.#columns, rows),
+    })
   }
 
   /** Deletes the rows of the given keys. */
@@ -92,6 +98,11 @@ export class FoldTable {
       throw new Error(`column "${column.name}" is part of the key, which the event has otherwise`)
     }
   }
+}
+
+/** A name has 63 bytes, and belongs to one text for as long as the connection lives. */
+function statementName(text: string): string {
+  return `tidemark-${createHash('sha256').update(text).digest('hex').slice(0, 40)}`
 }
 
 function normalize({ name, spec }: NamedColumn, given: unknown): unknown {

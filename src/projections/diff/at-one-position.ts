@@ -152,10 +152,28 @@ async function takeSnapshot(
     head: string
   }>(
     /* sql */ `
-    select s.version, min(s.position)::text as low, max(s.position)::text as high,
+    select s.version, min(l.position)::text as low, max(l.position)::text as high,
       q.position::text as head
     from ${names.schema}.subscriptions as s
     cross join ${names.schema}.sequencer as q
+    cross join lateral (
+      select case
+        when s.state <> 'inline' then s.position
+        -- An inline version has all that the snapshot sees: a place only while all of it has positions.
+        when exists (
+          select
+          from ${names.schema}.events as e
+          where (e.incarnation, e.transaction_id) >= (q.low_incarnation, q.low_xid)
+            and not exists (
+              select
+              from ${names.schema}.commits as c
+              where c.incarnation = e.incarnation
+                and c.transaction_id = e.transaction_id
+            )
+        ) then -1
+        else q.position
+      end as position
+    ) as l
     where s.kind = 'projection' and s.name = $1 and s.version = any ($2)
     group by s.version, q.position`,
     [name, [from, to]],

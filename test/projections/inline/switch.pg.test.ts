@@ -134,6 +134,23 @@ test('an inline projection is rebuilt, promoted and rolled back 20 times while a
   await store.drop('sums', 1)
 }, 120_000)
 
+test('an inline version is compared where it stands, not where it became inline', async () => {
+  const own = await ownDatabase()
+  const first = byFold('sums')
+  const second = { ...byFold('sums'), version: 2 }
+  const store = await openStore(own, [first, second])
+  await store.setMode(first, 'inline')
+  await store.append('s-1', one)
+  await expect(store.diff('sums', { to: 2 })).rejects.toMatchObject({
+    code: 'PROJECTION_VERSION_UNKNOWN',
+  })
+  startWorker(own, [first, second])
+  await store.rebuild(second)
+  await store.append('s-1', one)
+  const { position, isSame } = await store.diff('sums')
+  expect({ position, isSame }).toEqual({ position: 2n, isSame: true })
+})
+
 test('an append that is open when the switch begins is waited for', async () => {
   const own = await ownDatabase()
   const projection = byFold('sums')
