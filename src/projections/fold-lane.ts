@@ -15,6 +15,12 @@ interface Step {
 }
 
 /**
+ * Events of a first chunk from which on it is worth a question whether the table is empty, as it is when
+ * a rebuild begins: then rows that nobody has written need not be looked for.
+ */
+const manySteps = 100
+
+/**
  * Runs one fold on the events of a chunk: at most one read and one write, whatever the number of
  * events. Rows stay cached between chunks; the cache is right because only who moves the checkpoint
  * writes the table, and it is dropped on any rollback.
@@ -76,6 +82,9 @@ export class FoldLane implements Lane {
   }
 
   async #load(client: pg.ClientBase, steps: readonly Step[]): Promise<void> {
+    if (this.#cache.isBlank && steps.length >= manySteps && (await this.#table.isEmpty(client))) {
+      this.#cache.holdTable()
+    }
     const missing = new Map<string, FoldRow>()
     for (const { keyText, key } of steps) {
       if (!this.#cache.has(keyText)) missing.set(keyText, key)
@@ -90,7 +99,7 @@ export class FoldLane implements Lane {
   #reduce({ event, key, keyText }: Step): FoldRow | null {
     return this.#guard(event, () => {
       const reducer = this.#fold.on[event.type]
-      const values = reducer?.(this.#cache.get(keyText) ?? null, event) ?? null
+      const values = reducer?.(this.#cache.get(keyText), event) ?? null
       return values === null ? null : this.#table.complete(key, values)
     })
   }
@@ -100,7 +109,7 @@ export class FoldLane implements Lane {
     const deleted: FoldRow[] = []
     for (const [keyText, key] of touched) {
       const row = this.#cache.get(keyText)
-      if (row == null) deleted.push(key)
+      if (row === null) deleted.push(key)
       else rows.push(row)
     }
     if (deleted.length > 0) await this.#table.delete(client, deleted)

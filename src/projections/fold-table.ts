@@ -18,6 +18,7 @@ export interface NamedColumn {
  * as text and are cast by the server, one array per column.
  */
 export class FoldTable {
+  readonly #name: string
   readonly #columns: readonly NamedColumn[]
   readonly #keyColumns: readonly NamedColumn[]
   readonly #selectSql: string
@@ -28,6 +29,7 @@ export class FoldTable {
 
   /** @param qualifiedName already quoted. */
   constructor(qualifiedName: string, table: Table) {
+    this.#name = qualifiedName
     this.#columns = Object.entries(table.columns)
       .filter(([, { spec }]) => spec.generatedAs === undefined)
       .map(([name, { spec }]) => ({ name, spec }))
@@ -70,6 +72,14 @@ export class FoldTable {
       values: toArrays(this.#keyColumns, keys),
     })
     return rows.map((row) => decodeRow(this.#columns, row))
+  }
+
+  /** Tells whether there is no row at all. */
+  async isEmpty(client: pg.ClientBase): Promise<boolean> {
+    const { rows } = await client.query<{ has_rows: boolean }>(
+      `select exists (select from ${this.#name}) as has_rows`,
+    )
+    return rows[0]?.has_rows === false
   }
 
   /** Inserts or overwrites rows. */

@@ -12,12 +12,12 @@ import { FoldTable } from './fold-table.ts'
 import type { AnyProjection } from './projection.ts'
 
 export interface ProjectionSubscriberOptions {
-  /** Rows that each fold keeps between chunks. Default 50,000. */
+  /** Rows that each fold keeps between chunks. Default 100,000. */
   readonly maxCachedRows?: number
   readonly caughtUp?: () => Promise<void>
 }
 
-const defaults = { maxCachedRows: 50_000 }
+const defaults = { maxCachedRows: 100_000 }
 
 /** Names the checkpoint of one version of a projection. */
 export function projectionSubscription(projection: {

@@ -65,7 +65,7 @@ interface SumRow {
 }
 
 /** The rows that the steps make, by plain maps. */
-function expectedSums(list: readonly Step[], prefix: string) {
+function expectedSums(list: readonly Omit<Step, 'isSequenced'>[], prefix: string) {
   const rows = new Map<string, SumRow>()
   for (const { isAdded, key, amount } of list) {
     const name = `${prefix}${key}`
@@ -114,7 +114,7 @@ describe('every level gives the rows of a fold in memory', () => {
           const all = [...first, ...rest]
           const rows = await readTable(definition, 'sums', prefix)
           const plain = rows.map((row) => ({ ...row, sum: BigInt(row.sum) }))
-          expect(sortKeys(plain)).toEqual(sortKeys(expectedSums(all, prefix)))
+          expect(byKey(plain)).toEqual(byKey(expectedSums(all, prefix)))
           if ('counts' in definition.tables) {
             const removed = all.filter(({ isAdded }) => !isAdded).length
             const counts = await readTable(definition, 'counts', prefix)
@@ -128,9 +128,44 @@ describe('every level gives the rows of a fold in memory', () => {
   })
 })
 
-function sortKeys<T extends { key?: unknown }>(rows: readonly T[]): T[] {
+function byKey<T extends { key?: unknown }>(rows: readonly T[]): T[] {
   return rows.toSorted((a, b) => (String(a.key) < String(b.key) ? -1 : 1))
 }
+
+test.for([
+  { keys: 40, maxCachedRows: 1_000 },
+  { keys: 40, maxCachedRows: 7 },
+])(
+  'a fold that begins on an empty table looks for the rows it has dropped: %j',
+  async (options) => {
+    const { keys, maxCachedRows } = options
+    const definition = byFold(newName())
+    const prefix = `${definition.name}/`
+    const list = Array.from({ length: 600 }, (_, i) => ({
+      isAdded: true,
+      key: `${(i * 17) % keys}`,
+      amount: i,
+    }))
+    const events = list.map(({ key, amount }) => Added({ key: `${prefix}${key}`, amount }))
+    // One large commit, in chunks of more events than a fold needs to ask whether its table is empty.
+    await appendToStream(database.pool, names, { streamId: `${prefix}all`, events })
+    await sequence(database.pool)
+    await using follower = await follow(database, definition, { batchSize: 150, maxCachedRows })
+    await follower.untilCaughtUp()
+    await follower.stop()
+    // Another process begins on a table that has rows.
+    await write([{ isAdded: false, key: '0', amount: 1, isSequenced: true }], prefix)
+    await appendToStream(database.pool, names, { streamId: `${prefix}all`, events })
+    await sequence(database.pool)
+    await using second = await follow(database, definition, { batchSize: 150, maxCachedRows })
+    await second.untilCaughtUp()
+    const rows = await readTable(definition, 'sums', prefix)
+    const all = [...list, { isAdded: false, key: '0', amount: 1 }, ...list]
+    expect(byKey(rows.map((row) => ({ ...row, sum: BigInt(row.sum) })))).toEqual(
+      byKey(expectedSums(all, prefix)),
+    )
+  },
+)
 
 test('a batch gets old events in their newest shape', async () => {
   const definition = byBatchWithUpcaster(newName())
