@@ -80,6 +80,7 @@ export type { ProjectionWriter, WriteDatabase } from './projections/projection-w
 export type { ProjectionQuery, Queried, QueryDatabase } from './projections/query.ts'
 export type { SqlResult } from './projections/read-sql.ts'
 export type { RebuildOptions, RebuildProgress, RebuildResult } from './projections/rebuild.ts'
+export type { RepartitionOptions, RepartitionResult } from './projections/repartition-version.ts'
 export type { ReplayOptions } from './projections/replay.ts'
 export { type RowsTable, type RowsTables, rows } from './projections/rows.ts'
 export type { PromoteOptions, SwitchOptions, SwitchResult } from './projections/switch-version.ts'
@@ -172,7 +173,7 @@ export {
 export type { CheckName, DoctorFinding } from './worker/doctor/diagnosis.ts'
 export { type MigrateOptions, type MigrateResult, migrate } from './worker/migrate.ts'
 export type { ParkedStore } from './worker/parked.ts'
-export type { LogStatus, SlotStatus, SubscriptionStatus } from './worker/status.ts'
+export type { LogStatus, PartitionStatus, SlotStatus, SubscriptionStatus } from './worker/status.ts'
 export {
   type RequestHeaders,
   readToken,

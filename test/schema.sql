@@ -116,8 +116,9 @@ create table tidemark.parked_events (
   error jsonb,
   attempts integer default 0 not null,
   parked_at timestamp with time zone default clock_timestamp() not null,
+  first_partition integer default 0 not null,
   constraint parked_events_pkey PRIMARY KEY (kind, name, version, lane, "position"),
-  constraint parked_events_subscription_fkey FOREIGN KEY (kind, name, version) REFERENCES tidemark.subscriptions(kind, name, version) ON DELETE CASCADE
+  constraint parked_events_subscription_fkey FOREIGN KEY (kind, name, version, first_partition) REFERENCES tidemark.subscriptions(kind, name, version, partition) ON DELETE CASCADE
 );
 
 create table tidemark.projections (
@@ -134,7 +135,9 @@ create table tidemark.projections (
   start_position bigint default 0 not null,
   reset_at timestamp with time zone,
   event_types text[],
+  partitions integer default 1 not null,
   constraint projections_pkey PRIMARY KEY (name, version),
+  constraint projections_partitions_check CHECK ((partitions > 0)),
   constraint projections_schema_name_key UNIQUE (schema_name),
   constraint projections_start_position_check CHECK ((start_position >= 0)),
   constraint projections_state_check CHECK ((state = ANY (ARRAY['building'::text, 'ready'::text, 'live'::text, 'standby'::text, 'retired'::text]))),
@@ -214,8 +217,15 @@ create table tidemark.subscriptions (
   owner text,
   updated_at timestamp with time zone default now() not null,
   revision bigint default 0 not null,
-  constraint subscriptions_pkey PRIMARY KEY (kind, name, version),
+  partition integer default 0 not null,
+  partitions integer default 1 not null,
+  next_partitions integer,
+  halt_at bigint,
+  constraint subscriptions_pkey PRIMARY KEY (kind, name, version, partition),
+  constraint subscriptions_halt_at_check CHECK ((((halt_at IS NULL) = (next_partitions IS NULL)) AND (halt_at >= "position"))),
   constraint subscriptions_kind_check CHECK ((kind = ANY (ARRAY['projection'::text, 'reactor'::text, 'process'::text, 'relay'::text]))),
+  constraint subscriptions_next_partitions_check CHECK ((next_partitions > 0)),
+  constraint subscriptions_partition_check CHECK (((partition >= 0) AND (partition < partitions))),
   constraint subscriptions_position_check CHECK (("position" >= 0)),
   constraint subscriptions_state_check CHECK ((state = ANY (ARRAY['active'::text, 'failed'::text, 'inline'::text])))
 ) with (fillfactor=20);
@@ -632,6 +642,13 @@ create function tidemark.log_extent(
 )
   returns bigint
   language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.partition_of(
+  key text,
+  partitions integer
+)
+  returns integer
+  language sql immutable parallel safe;
 
 create function tidemark.position_at_time(
   at timestamp with time zone
@@ -1254,6 +1271,7 @@ comment on column tidemark.parked_events."position" is 'Position of the event in
 comment on column tidemark.parked_events.attempts is 'How often it failed: when it was parked, and when it was retried.';
 comment on column tidemark.parked_events.error is 'Why it could not be applied: code and message. Null for an event that waits behind another.';
 comment on column tidemark.parked_events.event_id is 'Id of the event.';
+comment on column tidemark.parked_events.first_partition is 'Always 0: the row of the subscription that is there however its keys are divided.';
 comment on column tidemark.parked_events.key is 'What the event concerns in its lane. Later events of the same key are parked behind it.';
 comment on column tidemark.parked_events.kind is 'Kind of the subscription.';
 comment on column tidemark.parked_events.lane is 'The part of the subscription that has not applied the event: a table that is folded into, each, batch.';
@@ -1263,6 +1281,11 @@ comment on column tidemark.parked_events.stream_id is 'Stream of the event.';
 comment on column tidemark.parked_events.stream_version is 'Version of the event in its stream.';
 comment on column tidemark.parked_events.type is 'Type of the event.';
 comment on column tidemark.parked_events.version is 'Version of the subscription.';
+comment on function tidemark.partition_of(pg_catalog.text,integer) is 'Tells to which partition a key belongs. The worker computes the same; see src/subscriptions/hash-text.ts.
+
+key:        a key, such as a stream''s id
+partitions: how many there are, from 1
+returns:    from 0';
 comment on function tidemark.position_at_time(timestamp with time zone) is 'Finds the position that the log had reached at a time: that of the last commit until then, by the
 server''s clock.
 
@@ -1276,6 +1299,7 @@ comment on column tidemark.projections.definition_hash is 'Hash of the table def
 comment on column tidemark.projections.event_types is 'Event types that it reads. Null for a version that no worker has looked at since it was made.';
 comment on column tidemark.projections.is_indexed is 'Whether its secondary indexes and foreign keys are made: for a version that is rebuilt, at the end.';
 comment on column tidemark.projections.name is 'Name of the projection.';
+comment on column tidemark.projections.partitions is 'Into how many parts its keys are to be divided. While it is built they may be others.';
 comment on column tidemark.projections.reset_at is 'When it was last emptied, to be built anew; null: never.';
 comment on column tidemark.projections.schema_name is 'Schema that holds the tables of this version.';
 comment on column tidemark.projections.start_position is 'Its rows come from the events after this position alone; 0: from the whole log.';
@@ -1538,9 +1562,13 @@ comment on view tidemark.streams is 'Streams with their versions. Reads the whol
 comment on table tidemark.subscriptions is 'Named, ordered deliveries of the log, each with its checkpoint.';
 comment on column tidemark.subscriptions."position" is 'Checkpoint: everything up to this position has been applied.';
 comment on column tidemark.subscriptions.error is 'Why the subscription failed: code, message, position and type of the event.';
+comment on column tidemark.subscriptions.halt_at is 'No part goes beyond this position until then.';
 comment on column tidemark.subscriptions.kind is 'What it drives: projection, reactor, process or relay.';
 comment on column tidemark.subscriptions.name is 'Name of what it drives.';
+comment on column tidemark.subscriptions.next_partitions is 'Into how many they are to be divided, once each part stands at halt_at.';
 comment on column tidemark.subscriptions.owner is 'Process that last applied a chunk. For people; it decides nothing.';
+comment on column tidemark.subscriptions.partition is 'Which part of its keys the row is about, from 0.';
+comment on column tidemark.subscriptions.partitions is 'Into how many parts its keys are divided now, by their hash: the same in each of so many rows.';
 comment on column tidemark.subscriptions.revision is 'Raised whenever somebody else than its owner changes what it applied; the owner then begins anew.';
 comment on column tidemark.subscriptions.state is 'active; failed: a handler threw on each attempt and it stands still; inline: appends apply it themselves.';
 comment on column tidemark.subscriptions.updated_at is 'When it last moved or failed.';
@@ -1602,7 +1630,7 @@ grant select on table tidemark.log to tidemark_read;
 grant delete, insert, select, update (attempts), update (error) on table tidemark.parked_events to tidemark_worker;
 grant select on table tidemark.parked_events to tidemark_append;
 grant select on table tidemark.parked_events to tidemark_read;
-grant delete, insert, select, update (changed_at), update (event_types), update (is_indexed), update (reset_at), update (start_position), update (state), update (tables) on table tidemark.projections to tidemark_worker;
+grant delete, insert, select, update (changed_at), update (event_types), update (is_indexed), update (partitions), update (reset_at), update (start_position), update (state), update (tables) on table tidemark.projections to tidemark_worker;
 grant select on table tidemark.projections to tidemark_append;
 grant select on table tidemark.projections to tidemark_read;
 grant select on table tidemark.seal_head to tidemark_read;
@@ -1615,7 +1643,7 @@ grant select on table tidemark.sequencer to tidemark_worker;
 grant select on table tidemark.snapshots to tidemark_append;
 grant select on table tidemark.snapshots to tidemark_read;
 grant select on table tidemark.streams to tidemark_read;
-grant delete, insert, select, update ("position"), update (error), update (owner), update (revision), update (state), update (updated_at) on table tidemark.subscriptions to tidemark_worker;
+grant delete, insert, select, update ("position"), update (error), update (halt_at), update (next_partitions), update (owner), update (partitions), update (revision), update (state), update (updated_at) on table tidemark.subscriptions to tidemark_worker;
 grant select on table tidemark.subscriptions to tidemark_append;
 grant select on table tidemark.subscriptions to tidemark_read;
 grant usage on schema tidemark to tidemark_append;

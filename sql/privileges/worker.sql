@@ -22,7 +22,10 @@ grant select
     tidemark.seal_head
   to tidemark_worker;
 
-grant insert, update (position, state, error, owner, updated_at, revision), delete
+grant
+  insert,
+  update (position, state, error, owner, updated_at, revision, partitions, next_partitions, halt_at),
+  delete
   on tidemark.subscriptions
   to tidemark_worker;
 
@@ -30,7 +33,7 @@ grant insert, update (error, attempts), delete
   on tidemark.parked_events
   to tidemark_worker;
 
-grant insert, update (state, is_indexed, start_position, reset_at, changed_at, tables, event_types), delete
+grant insert, update (state, is_indexed, start_position, reset_at, changed_at, tables, event_types, partitions), delete
   on tidemark.projections
   to tidemark_worker;
 

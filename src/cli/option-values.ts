@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander'
+import { maxPartitions } from '../subscriptions/partition.ts'
 
 // The largest that Postgres takes where these values go: versions, milliseconds.
 const maxInteger = 2_147_483_647
@@ -8,6 +9,13 @@ export function positiveInteger(text: string): number {
   const value = /^\d{1,10}$/.test(text) ? Number(text) : 0
   if (value >= 1 && value <= maxInteger) return value
   throw new InvalidArgumentError(`it must be a whole number from 1 to ${maxInteger}.`)
+}
+
+/** Reads a number of partitions. */
+export function partitionCount(text: string): number {
+  const value = /^\d{1,2}$/.test(text) ? Number(text) : 0
+  if (value >= 1 && value <= maxPartitions) return value
+  throw new InvalidArgumentError(`it must be a whole number from 1 to ${maxPartitions}.`)
 }
 
 /** Reads a position of the log. */

@@ -13,6 +13,7 @@ import { parkedCommand } from './commands/parked.ts'
 import { promoteCommand } from './commands/promote.ts'
 import { queryCommand } from './commands/query.ts'
 import { rebuildCommand } from './commands/rebuild.ts'
+import { repartitionCommand } from './commands/repartition.ts'
 import { replayCommand } from './commands/replay.ts'
 import { rollbackCommand } from './commands/rollback.ts'
 import { sealCommand } from './commands/seal.ts'
@@ -37,6 +38,7 @@ const commands = [
   rollbackCommand,
   modeCommand,
   dropCommand,
+  repartitionCommand,
   parkedCommand,
   dropSlotsCommand,
   verifyCommand,

@@ -13,6 +13,7 @@ export function statusText(status: LogStatus): string {
     ...unsequencedText(status),
     ...(mode === 'wal' ? [slotText(slot)] : []),
     subscriptions.length === 0 ? 'no subscriptions yet' : subscriptionTable(subscriptions),
+    ...subscriptions.flatMap(partitionsText),
     ...subscriptions.flatMap(failureText),
     ...subscriptions.flatMap(partialText),
     ...(status.isLed ? subscriptions.flatMap(unfollowedText) : []),
@@ -75,6 +76,26 @@ function parkedText(subscription: SubscriptionStatus): string[] {
   if (parked === 0) return []
   const text = `${describeSubscription(subscription)} has ${formatCount(parked)} events parked`
   return [oneLine(`${text}: \`tidemark parked list ${name}\` shows why`)]
+}
+
+function partitionsText(subscription: SubscriptionStatus): string[] {
+  const { partitions, nextPartitions } = subscription
+  const name = describeSubscription(subscription)
+  const change =
+    nextPartitions === null
+      ? []
+      : [
+          oneLine(
+            `${name} is about to have ${nextPartitions} partitions: they come to one position`,
+          ),
+        ]
+  if (partitions.length === 0) return change
+  const slowest = partitions.reduce((a, b) => (b.position < a.position ? b : a))
+  const owned = partitions.filter(({ owner }) => owner !== null).length
+  const text =
+    `${name} has ${partitions.length} partitions, of which ${owned} are followed; the slowest is ` +
+    `${slowest.partition}, ${formatCount(slowest.lag)} behind`
+  return [oneLine(text), ...change]
 }
 
 function failureText(subscription: SubscriptionStatus): string[] {

@@ -8,6 +8,8 @@
  * - `chunk-applied`: a subscription has applied a chunk and not committed it
  * - `event-parked`: a subscription has parked an event and not committed it
  * - `parked-retried`: parked events are applied and not parked any more, not committed yet
+ * - `partitions-asked`: another number of partitions is asked for, not committed yet
+ * - `partitions-replaced`: there are so many now, not committed yet
  * - `indexes-made`: a version that was rebuilt has its indexes, not committed yet
  * - `version-ready`: it is said to be ready, not committed yet
  * - `version-switched`: another version of a projection is live, not committed yet
@@ -25,6 +27,8 @@ export type Failpoint =
   | 'chunk-applied'
   | 'event-parked'
   | 'parked-retried'
+  | 'partitions-asked'
+  | 'partitions-replaced'
   | 'indexes-made'
   | 'version-ready'
   | 'version-switched'

@@ -4,6 +4,7 @@ import type { JsonObject } from '../core/json.ts'
 import type { SequencedEvent } from '../core/recorded-event.ts'
 import { positionOf } from '../core/without-position.ts'
 import type { Chunk } from '../subscriptions/lane.ts'
+import { type Partition, whole } from '../subscriptions/partition.ts'
 
 /** An event as a row, for SQL. */
 export interface BatchEvent<Type extends string = string, Data = unknown> {
@@ -98,6 +99,7 @@ export function storedEvents(
   logSchema: string,
   { after, upto }: Chunk,
   types: readonly string[],
+  partition: Partition = whole,
 ): RawBuilder<unknown> {
   const schema = sql.id(logSchema)
   const start = sql`${`${after}`}::bigint`
@@ -138,9 +140,16 @@ export function storedEvents(
         and p.stream_id is not null
     ) as e
     where e.type = any (${[...types]})
+      and ${inPartition(logSchema, partition)}
       and case
         when e.schema_version = 1 then true
         else ${schema}.refuse_schema_version(e.type, e.schema_version, e.stream_id, e.position)
       end
   )`
+}
+
+/** Keeps to the streams of a partition, by the hash that `partitionOf` computes too. */
+function inPartition(logSchema: string, { index, count }: Partition): RawBuilder<unknown> {
+  if (count === 1) return sql`true`
+  return sql`${sql.id(logSchema)}.partition_of(e.stream_id, ${count}::integer) = ${index}::integer`
 }

@@ -8,6 +8,7 @@ import { sqlstate, sqlstateOf } from '../db/sqlstate.ts'
 import { logInconsistent } from '../store/log-inconsistent.ts'
 import { handlerFailed } from '../subscriptions/handler-failed.ts'
 import type { Chunk, Lane } from '../subscriptions/lane.ts'
+import type { Partition } from '../subscriptions/partition.ts'
 import type { SubscriptionId } from '../subscriptions/subscription-id.ts'
 import { appendedEvents, fetchedEvents, storedEvents } from './batch-events.ts'
 import type { LaneTarget } from './each-lane.ts'
@@ -15,15 +16,20 @@ import { refuseTransactionControl } from './exact-pool.ts'
 import type { AnyBatch } from './projection.ts'
 import { compileWrites, enterSchema, writerOf } from './writes.ts'
 
+interface BatchTarget extends LaneTarget {
+  /** The streams whose events it reads in the server. */
+  readonly partition: Partition
+}
+
 /** Runs the statements of the `batch` level: once a chunk, on all of its events together. */
 export class BatchLane implements Lane {
   readonly name = 'batch'
   readonly #batch: AnyBatch
-  readonly #target: LaneTarget
+  readonly #target: BatchTarget
   readonly #logSchema: string
   readonly #types: readonly string[]
 
-  constructor(batch: AnyBatch, target: LaneTarget, registry: EventRegistry, logSchema: string) {
+  constructor(batch: AnyBatch, target: BatchTarget, registry: EventRegistry, logSchema: string) {
     this.#batch = batch
     this.#target = target
     this.#logSchema = logSchema
@@ -61,7 +67,7 @@ export class BatchLane implements Lane {
       const wanted = types.length === 0 ? this.#types : types
       if (chunk.events !== null) return fetchedEvents(chunk.events, wanted)
       return chunk.appended === undefined
-        ? storedEvents(this.#logSchema, chunk, wanted)
+        ? storedEvents(this.#logSchema, chunk, wanted, this.#target.partition)
         : appendedEvents(this.#logSchema, chunk.appended, wanted)
     }
     return compileWrites(db, this.#batch(db, relation))

@@ -5,7 +5,12 @@ import type { ProjectionState } from './versions.ts'
 /** How far a version is built. */
 export interface BuildStatus {
   readonly state: ProjectionState
+  /** Where it is; of several partitions the slowest. */
   readonly position: bigint
+  /** How many events its partitions have passed on average. */
+  readonly passed: bigint
+  /** Whether it has the number of partitions that it is to have. */
+  readonly isDivided: boolean
   readonly head: bigint
   /** Whether its indexes are being made, which comes after the events. */
   readonly isIndexing: boolean
@@ -16,6 +21,8 @@ export interface BuildStatus {
 interface Row {
   readonly state: ProjectionState
   readonly position: string
+  readonly passed: string
+  readonly is_divided: boolean
   readonly head: string
   readonly is_indexing: boolean
   readonly failure: string | null
@@ -36,7 +43,9 @@ export async function readBuildStatus(
     text: /* sql */ `
       select
         p.state,
-        case s.state when 'inline' then q.position else s.position end::text as position,
+        case when s.is_inline then q.position else s.position end::text as position,
+        s.passed::text,
+        s.partitions = p.partitions as is_divided,
         q.position::text as head,
         exists (
           select
@@ -45,19 +54,29 @@ export async function readBuildStatus(
           join pg_namespace as n on n.oid = c.relnamespace
           where i.datname = current_database() and n.nspname = p.schema_name
         ) as is_indexing,
-        case when s.state = 'failed' then s.error ->> 'message' end as failure
+        s.failure
       from ${names.schema}.projections as p
-      join ${names.schema}.subscriptions as s
-        on s.kind = 'projection' and s.name = p.name and s.version = p.version
+      cross join lateral (
+        select
+          min(position) as position,
+          trunc(avg(position))::bigint as passed,
+          max(partitions) as partitions,
+          bool_or(state = 'inline') as is_inline,
+          min(error ->> 'message') filter (where state = 'failed') as failure
+        from ${names.schema}.subscriptions
+        where kind = 'projection' and name = p.name and version = p.version
+      ) as s
       cross join ${names.schema}.sequencer as q
-      where p.name = $1 and p.version = $2`,
+      where p.name = $1 and p.version = $2 and s.partitions is not null`,
     values: [version.name, version.version],
   })
   if (row === undefined) return undefined
-  const { state, position, head, is_indexing, failure } = row
+  const { state, position, head, is_divided, is_indexing, failure } = row
   return {
     state,
     position: BigInt(position),
+    passed: BigInt(row.passed),
+    isDivided: is_divided,
     head: BigInt(head),
     isIndexing: is_indexing,
     failure,
@@ -74,7 +93,13 @@ export async function reactivate(
     text: /* sql */ `
       update ${names.schema}.subscriptions
       set state = 'active', error = null
-      where kind = 'projection' and name = $1 and version = $2 and state = 'failed'`,
+      where (kind, name, version, partition) in (
+        select kind, name, version, partition
+        from ${names.schema}.subscriptions
+        where kind = 'projection' and name = $1 and version = $2 and state = 'failed'
+        order by partition
+        for update
+      )`,
     values: [version.name, version.version],
   })
 }

@@ -1,7 +1,7 @@
 import type { LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
 
-/** Exact number of events that a version has not passed yet. */
+/** Exact number of events that a version, or the slowest of its partitions, has not passed yet. */
 export async function projectionLag(
   connection: Connection,
   names: LogNames,
@@ -9,7 +9,7 @@ export async function projectionLag(
 ): Promise<bigint> {
   const rows = await run<{ lag: string }>(connection, {
     text: /* sql */ `
-      select case s.state when 'inline' then 0 else q.position - s.position end::text as lag
+      select coalesce(max(q.position - s.position) filter (where s.state <> 'inline'), 0)::text as lag
       from ${names.schema}.subscriptions as s
       cross join ${names.schema}.sequencer as q
       where s.kind = 'projection' and s.name = $1 and s.version = $2`,

@@ -2,6 +2,8 @@ import { TidemarkError } from '../core/tidemark-error.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { quoteIdent } from '../db/quote-ident.ts'
 import type { Lane } from '../subscriptions/lane.ts'
+import { type Partition, whole } from '../subscriptions/partition.ts'
+import { PartitionLane } from '../subscriptions/partition-lane.ts'
 import type { Subscriber } from '../subscriptions/subscriber.ts'
 import type { SubscriptionId } from '../subscriptions/subscription-id.ts'
 import { BatchLane, staysInServer } from './batch-lane.ts'
@@ -14,7 +16,10 @@ import type { AnyProjection } from './projection.ts'
 export interface ProjectionSubscriberOptions {
   /** Rows that each fold keeps between chunks. Default 100,000. */
   readonly maxCachedRows?: number
-  readonly caughtUp?: () => Promise<void>
+  /** The part of the keys to apply. Default: all of them. */
+  readonly partition?: Partition
+  /** Called again at the next such moment if it gives false. */
+  readonly caughtUp?: () => Promise<boolean>
 }
 
 const defaults = { maxCachedRows: 100_000 }
@@ -34,9 +39,11 @@ export function projectionSubscriber(
   options: ProjectionSubscriberOptions = {},
 ): Subscriber {
   const { registry } = projection
-  const lanes = lanesOf(projection, names, options.maxCachedRows ?? defaults.maxCachedRows)
-  if (lanes.length === 0) throw withoutLevel(projection.name)
-  const isBatchAlone = lanes.every((lane) => lane instanceof BatchLane)
+  const { maxCachedRows = defaults.maxCachedRows, partition = whole } = options
+  const all = lanesOf(projection, names, maxCachedRows, partition)
+  if (all.length === 0) throw withoutLevel(projection.name)
+  const isBatchAlone = all.every((lane) => lane instanceof BatchLane)
+  const lanes = partition.count === 1 ? all : all.map((lane) => new PartitionLane(lane, partition))
   return {
     id: projectionSubscription(projection),
     types: registry.types,
@@ -46,6 +53,7 @@ export function projectionSubscriber(
     maxParked: projection.maxParked,
     upcast: (event) => registry.upcast(event),
     lanes,
+    ...(partition.count === 1 ? {} : { partition }),
     ...(options.caughtUp === undefined ? {} : { caughtUp: options.caughtUp }),
   }
 }
@@ -54,6 +62,7 @@ function lanesOf(
   projection: AnyProjection,
   names: LogNames,
   maxCachedRows: number,
+  partition: Partition,
 ): readonly Lane[] {
   const { folds, eachLevel, batchLevel, tables, registry } = projection
   const id = projectionSubscription(projection)
@@ -68,7 +77,9 @@ function lanesOf(
       return new FoldLane(fold, table, id, maxCachedRows)
     }),
     ...(eachLevel === null ? [] : [new EachLane(eachLevel, target)]),
-    ...(batchLevel === null ? [] : [new BatchLane(batchLevel, target, registry, names.schema)]),
+    ...(batchLevel === null
+      ? []
+      : [new BatchLane(batchLevel, { ...target, partition }, registry, names.schema)]),
   ]
 }
 

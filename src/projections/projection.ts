@@ -4,6 +4,7 @@ import { type EventRegistry, eventRegistry } from '../core/event-registry.ts'
 import { TidemarkError } from '../core/tidemark-error.ts'
 import { defaultMaxParked, type OnError } from '../subscriptions/subscriber.ts'
 import type { BatchEvents } from './batch-events.ts'
+import { faultOfPartitions } from './check-partitions.ts'
 import { faultOfTables } from './check-tables.ts'
 import type { ProjectionWriter } from './projection-writer.ts'
 import type { DeclaredNames, Key, ReducedRow, Row, Table, Tables, Values } from './table.ts'
@@ -32,6 +33,13 @@ export interface ProjectionOptions<D extends AnyEventDefinition, T extends Table
   readonly onError?: OnError
   /** Events that may be parked before the projection stops after all. Default 1,000. */
   readonly maxParked?: number
+  /**
+   * Into how many parts its keys are divided, by hash, 1 to 64. Each is at a position of its own, and any
+   * worker applies it: so several processes share the work. The tables can then have no unique constraints
+   * but their keys, and no foreign keys. Taken when a version is made; `tidemark repartition` changes it
+   * later. Default 1.
+   */
+  readonly partitions?: number
 }
 
 /**
@@ -130,6 +138,8 @@ export interface Projection<
   readonly viewSchema: string
   readonly onError: OnError
   readonly maxParked: number
+  /** Partitions of a version when it is made. */
+  readonly partitions: number
   readonly folds: readonly AnyFold[]
   readonly eachLevel: AnyEach | null
   readonly batchLevel: AnyBatch | null
@@ -175,6 +185,8 @@ export interface AnyProjection {
   readonly viewSchema: string
   readonly onError: OnError
   readonly maxParked: number
+  /** Partitions of a version when it is made. */
+  readonly partitions: number
   readonly folds: readonly AnyFold[]
   readonly eachLevel: AnyEach | null
   readonly batchLevel: AnyBatch | null
@@ -207,7 +219,10 @@ export function projection<const D extends AnyEventDefinition, const T extends T
   if (!Number.isInteger(maxParked) || maxParked < 0) {
     throw invalid(name, `maxParked ${maxParked} is not a whole number from 0`)
   }
-  const base = { name, version, events, tables, viewSchema, onError, maxParked }
+  const { partitions = 1 } = options
+  const unequal = faultOfPartitions(options.tables, partitions)
+  if (unequal !== undefined) throw invalid(name, unequal)
+  const base = { name, version, events, tables, viewSchema, onError, maxParked, partitions }
   return withLevels(
     { ...base, ...(ddl === undefined ? {} : { ddl }) },
     { folds: [], eachLevel: null, batchLevel: null },
@@ -216,7 +231,15 @@ export function projection<const D extends AnyEventDefinition, const T extends T
 
 type Base<D extends AnyEventDefinition, T extends Tables> = Pick<
   Projection<D, T>,
-  'name' | 'version' | 'events' | 'tables' | 'ddl' | 'viewSchema' | 'onError' | 'maxParked'
+  | 'name'
+  | 'version'
+  | 'events'
+  | 'tables'
+  | 'ddl'
+  | 'viewSchema'
+  | 'onError'
+  | 'maxParked'
+  | 'partitions'
 >
 
 type Levels = Pick<AnyProjection, 'folds' | 'eachLevel' | 'batchLevel'>

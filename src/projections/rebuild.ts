@@ -4,17 +4,22 @@ import type { Logger } from '../core/logger.ts'
 import { TidemarkError } from '../core/tidemark-error.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { isTransient } from '../db/sqlstate.ts'
+import { transaction } from '../db/transaction.ts'
 import { pause } from '../db/wait.ts'
 import { LogSession } from '../subscriptions/log-session.ts'
 import { paceOf } from '../subscriptions/pace.ts'
-import { runSubscription } from '../subscriptions/run-subscription.ts'
+import { requirePartitions } from '../subscriptions/partition.ts'
+import { requestRepartition } from '../subscriptions/repartition.ts'
+import { runPartitions } from '../subscriptions/run-partitions.ts'
 import type { SubscriptionContext } from '../subscriptions/subscription-context.ts'
 import { type BuildStatus, reactivate, readBuildStatus } from './build-status.ts'
+import { requirePartitionable } from './check-partitions.ts'
+import { versionSchema } from './ddl.ts'
 import { projectionLag } from './lag.ts'
-import { markReady } from './mark-ready.ts'
 import type { AnyProjection } from './projection.ts'
-import { projectionSubscriber } from './projection-subscriber.ts'
+import { projectionSubscriber, projectionSubscription } from './projection-subscriber.ts'
 import { RecentRate } from './recent-rate.ts'
+import { settleVersion } from './settle-version.ts'
 import { unknownVersion } from './switch-version.ts'
 import { ensureVersion, listVersions, type ProjectionState } from './versions.ts'
 
@@ -26,6 +31,13 @@ export interface RebuildOptions {
    * Default: no limit. A worker that builds the version at the same time is not held up.
    */
   readonly maxEventsPerSecond?: number
+  /**
+   * Partitions that build it at once, 1 to 64: this process applies all that no other one applies, such as a
+   * worker with the definition or another call of this function. At the end they are brought to
+   * the number that the version is to have. Default: as they are, or as the definition says. The tables can have no foreign keys that are there from the beginning, and no unique constraints
+   * but their keys.
+   */
+  readonly parallel?: number
   readonly onProgress?: (progress: RebuildProgress) => void
   /** Stops after the chunk at hand. The version stays, and the next rebuild goes on from there. */
   readonly signal?: AbortSignal
@@ -82,7 +94,7 @@ export async function rebuild(
   options: RebuildOptions = {},
 ): Promise<RebuildResult> {
   speedOf(options)
-  await requireBuildable(context, projection)
+  await requireBuildable(context, projection, options.parallel)
   return build(context, projection, options)
 }
 
@@ -99,13 +111,12 @@ export async function build(
   const end = new AbortController()
   const signal = AbortSignal.any([end.signal, options.signal ?? end.signal])
   const session = new LogSession({ ...context, pollIntervalMs: 1_000 })
-  const subscriber = projectionSubscriber(projection, names, {
-    caughtUp: () => markReady(pool, names, projection, signal),
-  })
+  const caughtUp = () => settleVersion(pool, names, projection, signal)
   const parts = [
     session.run(signal),
-    runSubscription(
-      subscriber,
+    runPartitions(
+      projectionSubscription(projection),
+      (partition) => projectionSubscriber(projection, names, { caughtUp, partition }),
       {
         pool,
         names,
@@ -150,11 +161,17 @@ function unusable(limit: number): TidemarkError {
   )
 }
 
-async function requireBuildable(context: RebuildContext, projection: AnyProjection): Promise<void> {
+async function requireBuildable(
+  context: RebuildContext,
+  projection: AnyProjection,
+  parallel: number | undefined,
+): Promise<void> {
   const { pool, names } = context
   const before = await listVersions(pool, names, projection.name)
-  const version = await ensureVersion(pool, names, projection, 'any')
+  if (parallel !== undefined) requirePartitions('parallel', parallel)
+  const version = await ensureVersion(pool, names, projection, 'any', parallel)
   const state = version?.state ?? 'building'
+  if (parallel !== undefined && state === 'building') await divide(context, projection, parallel)
   // The first version of a projection is live at once, also while it is built.
   if (state === 'building' || state === 'ready' || before.length === 0) return
   const isOnly = before.every(({ version: other }) => other === projection.version)
@@ -166,6 +183,20 @@ async function requireBuildable(context: RebuildContext, projection: AnyProjecti
       'raise `version` in its definition to rebuild',
     { details: { projection: name, version: number, state } },
   )
+}
+
+/** One that was begun with another number goes on with this one. */
+async function divide(
+  { pool, names }: RebuildContext,
+  projection: AnyProjection,
+  partitions: number,
+): Promise<void> {
+  await transaction(pool, async (client) => {
+    if (partitions > 1) {
+      await requirePartitionable(client, projection.name, versionSchema(projection))
+    }
+    await requestRepartition(client, names, projectionSubscription(projection), partitions)
+  })
 }
 
 async function watch(
@@ -180,7 +211,7 @@ async function watch(
     const status = await look(context, projection)
     if (status !== undefined) {
       first ??= status
-      options.onProgress?.(progressOf(status, rate.add(status.position, performance.now())))
+      options.onProgress?.(progressOf(status, rate.add(status.passed, performance.now())))
       if (status.failure !== null) throw failed(projection, status.failure)
       if (isBuilt(first, status)) return status
     }
@@ -205,11 +236,12 @@ async function look(
 
 /** A version that is live from its beginning is built when it reaches where the head was. */
 function isBuilt(first: BuildStatus, now: BuildStatus): boolean {
+  if (!now.isDivided) return false
   return now.state === 'live' ? now.position >= first.head : now.state !== 'building'
 }
 
 function progressOf(status: BuildStatus, eventsPerSecond: number): RebuildProgress {
-  const { position, head, isIndexing } = status
+  const { passed: position, head, isIndexing } = status
   const left = Number(head - position)
   const remainingMs = isIndexing ? null : timeFor(left, eventsPerSecond)
   return { position, head, eventsPerSecond, remainingMs, isIndexing }

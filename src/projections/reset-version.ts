@@ -68,7 +68,8 @@ async function moveCheckpoint(
   await client.query(
     /* sql */ `
     update ${names.schema}.subscriptions
-    set position = $3, state = 'active', error = null, updated_at = clock_timestamp()
+    set position = $3, next_partitions = null, halt_at = null, state = 'active', error = null,
+      updated_at = clock_timestamp()
     where kind = 'projection' and name = $1 and version = $2`,
     [name, version, position.toString()],
   )

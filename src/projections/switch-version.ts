@@ -5,6 +5,7 @@ import { TidemarkError } from '../core/tidemark-error.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { sqlstate, sqlstateOf } from '../db/sqlstate.ts'
 import { transaction } from '../db/transaction.ts'
+import { lockSubscription } from '../subscriptions/checkpoint.ts'
 import {
   guardSuccessors,
   mayPass,
@@ -13,6 +14,7 @@ import {
 } from './inline/switch-inline.ts'
 import { projectionLag } from './lag.ts'
 import { dropOwnedSchema } from './owned-schema.ts'
+import { projectionSubscription } from './projection-subscriber.ts'
 import { listVersions, lockProjection, type ProjectionVersion, setState } from './versions.ts'
 import { dropViews, showVersion } from './views.ts'
 
@@ -117,6 +119,7 @@ export async function dropVersion(
       await dropLast(client, names, target, versions, options.live === true)
     }
     // The checkpoint first, as a chunk does: so the two wait for each other and do not deadlock.
+    await lockSubscription(client, names, projectionSubscription(target))
     await client.query(
       `delete from ${names.schema}.subscriptions
        where kind = 'projection' and name = $1 and version = $2`,

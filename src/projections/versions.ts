@@ -4,6 +4,7 @@ import { advisoryLockKey, type LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
 import { transaction } from '../db/transaction.ts'
 import { createCheckpoint } from '../subscriptions/checkpoint.ts'
+import { requirePartitionable } from './check-partitions.ts'
 import { definitionHash, versionSchema } from './ddl.ts'
 import { recordTables, requireUnchanged } from './drift.ts'
 import { recordEventTypes } from './event-types.ts'
@@ -102,6 +103,7 @@ export type VersionsToCreate = 'any' | 'first' | 'none'
  * Creates the version that a definition describes, unless it exists: the first version of a
  * projection as the live one, a later one as `building` beside the live one.
  *
+ * @param partitions into how many parts it is divided at first. Default: as its definition says.
  * @returns the version, or undefined when it does not exist and was not to be created.
  * @throws PROJECTION_DRIFTED when the version exists with other tables: raise the version; or when
  *   somebody changed its tables by hand.
@@ -112,6 +114,7 @@ export async function ensureVersion(
   names: LogNames,
   projection: AnyProjection,
   create: VersionsToCreate,
+  partitions: number = projection.partitions,
 ): Promise<ProjectionVersion | undefined> {
   return transaction(pool, async (client) => {
     await lockProjection(client, names, projection.name)
@@ -125,7 +128,7 @@ export async function ensureVersion(
     }
     const isFirst = !versions.some((version) => version.state !== 'retired')
     if (create === 'none' || (create === 'first' && !isFirst)) return undefined
-    await createVersion(client, names, projection, isFirst ? 'live' : 'building')
+    await createVersion(client, names, projection, isFirst ? 'live' : 'building', partitions)
     const created = await listVersions(client, names, projection.name)
     return created.find((version) => version.version === projection.version)
   })
@@ -162,18 +165,20 @@ async function createVersion(
   names: LogNames,
   projection: AnyProjection,
   state: ProjectionState,
+  partitions: number,
 ): Promise<void> {
   const schemaName = versionSchema(projection)
   await refuseSharedSchema(client, names, projection)
   await createOwnedSchema(client, names, schemaName)
   await buildTables(client, projection)
+  if (partitions > 1) await requirePartitionable(client, projection.name, schemaName)
   // Of a version that is built beside another they come last, when its tables are filled.
   if (state === 'live') await buildIndexes(client, projection)
   await client.query(
     /* sql */ `
     insert into ${names.schema}.projections
-      (name, version, state, schema_name, view_schema, definition_hash, is_indexed)
-    values ($1, $2, $3, $4, $5, $6, $3 = 'live')`,
+      (name, version, state, schema_name, view_schema, definition_hash, is_indexed, partitions)
+    values ($1, $2, $3, $4, $5, $6, $3 = 'live', $7)`,
     [
       projection.name,
       projection.version,
@@ -181,11 +186,12 @@ async function createVersion(
       schemaName,
       projection.viewSchema,
       definitionHash(projection),
+      projection.partitions,
     ],
   )
   await recordTables(client, names, projection)
   await recordEventTypes(client, names, projection)
-  await createCheckpoint(client, names, projectionSubscription(projection), 0n)
+  await createCheckpoint(client, names, projectionSubscription(projection), 0n, partitions)
   if (state === 'live') {
     await createOwnedSchema(client, names, projection.viewSchema)
     await showVersion(client, { viewSchema: projection.viewSchema, schemaName })

@@ -5,6 +5,7 @@ import { isFaultOfEvent } from './is-fault-of-event.ts'
 import { isFinal } from './is-final.ts'
 import { isolateEvent } from './isolate-event.ts'
 import type { Chunk } from './lane.ts'
+import { whole } from './partition.ts'
 import { type LogCursor, type LogRun, readRun } from './read-run.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { Delivery } from './subscription-context.ts'
@@ -63,11 +64,11 @@ async function applyInParts(
 
 /** With nothing to apply, a checkpoint is moved together with those of other subscriptions. */
 async function isMovedWithOthers(
-  { id }: Subscriber,
+  { id, partition = whole }: Subscriber,
   { shared, owner, serverRun, revision }: Delivery,
   { after, upto }: Chunk,
 ): Promise<boolean> {
-  const move = { after, upto, owner, serverRun, revision }
+  const move = { after, upto, owner, serverRun, revision, partition }
   return (await shared?.moves.move(id, move)) === true
 }
 

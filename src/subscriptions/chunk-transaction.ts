@@ -7,6 +7,7 @@ import { advanceCheckpoint, checkpointRegressed } from './checkpoint.ts'
 import type { Chunk } from './lane.ts'
 import { parkEvents } from './park-events.ts'
 import type { ParkedEvent } from './parked-keys.ts'
+import { whole } from './partition.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { Delivery } from './subscription-context.ts'
 
@@ -56,7 +57,7 @@ async function moveAndApply(
   client: pg.PoolClient,
   apply: (client: pg.PoolClient) => Promise<readonly ParkedEvent[]>,
 ): Promise<readonly ParkedEvent[]> {
-  const move = { after, upto, owner, serverRun, revision }
+  const move = { after, upto, owner, serverRun, revision, partition: subscriber.partition ?? whole }
   const moving = advanceCheckpoint(client, names, subscriber.id, move)
   const applying = apply(client)
   const [, moved] = await Promise.allSettled([applying, moving])

@@ -5,8 +5,10 @@ import { type Checkpoint, checkpointRegressed, noteOwner, readCheckpoint } from 
 import { isFinal } from './is-final.ts'
 import type { Lease } from './log-session.ts'
 import { readParkedKeys } from './park-events.ts'
+import { whole } from './partition.ts'
 import { readNext } from './read-next.ts'
 import type { LogCursor, LogRun } from './read-run.ts'
+import { concludeRepartition } from './repartition.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { Delivery, SubscriptionContext } from './subscription-context.ts'
 import { describeSubscription } from './subscription-id.ts'
@@ -14,8 +16,15 @@ import { describeSubscription } from './subscription-id.ts'
 /** Pause after a head that turned out to be wrong. */
 const headPauseMs = 100
 
+/** Pause between two looks at partitions that are on their way. */
+const haltPauseMs = 50
+
+/** Why a delivery ended by itself: its lease did, or the keys are divided otherwise now. */
+export type DeliveryEnd = 'ended' | 'repartitioned'
+
 /**
- * Delivers from the checkpoint on, for as long as the lease lasts.
+ * Delivers from the checkpoint on, for as long as the lease lasts. When the number of partitions is to
+ * change, up to the position where that happens; then it waits for the others.
  *
  * @throws SUBSCRIPTION_UNKNOWN, and what ended it: whatever is final is so on the server it was read from.
  */
@@ -25,14 +34,15 @@ export async function deliver(
   lease: Lease,
   healthy: () => void,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<DeliveryEnd> {
   const start = await readStart(subscriber, context)
+  if (start === undefined) return 'repartitioned'
   const { pool, names, owner } = context
-  await noteOwner(pool, names, subscriber.id, owner)
+  await noteOwner(pool, names, subscriber.id, owner, subscriber.partition)
   // After the revision: who changes them later raises it.
   const parked = await readParkedKeys(pool, names, subscriber.id)
-  const { serverRun, revision } = start
-  const delivery = { ...context, serverRun, revision, parked }
+  const { serverRun, revision, haltAt } = start
+  const delivery = { ...context, serverRun, revision, haltAt, parked }
   const ended = AbortSignal.any([signal, lease.lost])
   try {
     await deliverRuns(subscriber, delivery, start.position, healthy, ended)
@@ -40,6 +50,20 @@ export async function deliver(
     if (!isFinal(error) || (await isSameRun(subscriber, delivery))) throw error
     throw checkpointRegressed(subscriber.id, start.position)
   }
+  if (haltAt === null || ended.aborted) return 'ended'
+  return untilRepartitioned(subscriber, context, ended)
+}
+
+/** All partitions stand at one position before their number changes. */
+async function untilRepartitioned(
+  { id }: Subscriber,
+  { pool, names }: SubscriptionContext,
+  signal: AbortSignal,
+): Promise<DeliveryEnd> {
+  while ((await concludeRepartition(pool, names, id)) === 'waiting') {
+    if (!(await pause(haltPauseMs, signal))) return 'ended'
+  }
+  return 'repartitioned'
 }
 
 async function deliverRuns(
@@ -50,14 +74,14 @@ async function deliverRuns(
   signal: AbortSignal,
 ): Promise<void> {
   const { head } = context.session
+  const { haltAt } = context
   let cursor: LogCursor = { position: start, insertId: null }
   let ahead: Promise<LogRun> | undefined
   let announced = false
   try {
-    while (!signal.aborted) {
+    while (!signal.aborted && cursor.position !== haltAt) {
       if (head.position <= cursor.position) {
-        if (!announced) await subscriber.caughtUp?.()
-        announced = true
+        announced = announced || (await settle(subscriber))
         await head.beyond(cursor.position, signal)
         continue
       }
@@ -67,7 +91,7 @@ async function deliverRuns(
         await pause(headPauseMs, signal)
         continue
       }
-      ahead = head.position > run.end.position ? readNext(subscriber, context, run.end) : undefined
+      ahead = readAhead(subscriber, context, run.end)
       ahead?.catch(() => {})
       await applyRun(subscriber, context, cursor, run, signal)
       if (signal.aborted) return
@@ -83,20 +107,47 @@ async function deliverRuns(
   }
 }
 
-async function readStart(
+/** Reads the next run while this one is applied, if there is more to read. */
+function readAhead(
   subscriber: Subscriber,
-  context: SubscriptionContext,
-): Promise<Checkpoint> {
-  const checkpoint = await readCheckpoint(context.pool, context.names, subscriber.id)
-  if (checkpoint !== undefined) return checkpoint
-  const subscription = describeSubscription(subscriber.id)
+  context: Delivery,
+  after: LogCursor,
+): Promise<LogRun> | undefined {
+  const hasMore = context.session.head.position > after.position
+  if (!hasMore || after.position === context.haltAt) return undefined
+  return readNext(subscriber, context, after)
+}
+
+/** @returns whether there is nothing left to do. */
+async function settle(subscriber: Subscriber): Promise<boolean> {
+  return subscriber.caughtUp === undefined || (await subscriber.caughtUp())
+}
+
+/** @returns undefined when the keys are divided otherwise than the subscriber believes. */
+async function readStart(
+  { id, partition = whole }: Subscriber,
+  { pool, names }: SubscriptionContext,
+): Promise<Checkpoint | undefined> {
+  const checkpoint = await readCheckpoint(pool, names, id, partition)
+  if (checkpoint?.partitions === partition.count) return checkpoint
+  if (checkpoint !== undefined) return undefined
+  if ((await readCheckpoint(pool, names, id)) !== undefined) return undefined
+  const subscription = describeSubscription(id)
   throw new TidemarkError('SUBSCRIPTION_UNKNOWN', `${subscription} has no checkpoint`, {
     details: { subscription },
   })
 }
 
-/** Whether an error can be the log's own, and not that of events which a failover took back. */
-async function isSameRun(subscriber: Subscriber, context: Delivery): Promise<boolean> {
-  const checkpoint = await readCheckpoint(context.pool, context.names, subscriber.id)
-  return checkpoint === undefined || checkpoint.serverRun === context.serverRun
+/**
+ * Whether an error can be the log's own, and not that of events which a failover took back, or which are
+ * another partition's by now.
+ */
+async function isSameRun(
+  { id, partition = whole }: Subscriber,
+  { pool, names, serverRun }: Delivery,
+): Promise<boolean> {
+  const first = await readCheckpoint(pool, names, id)
+  return (
+    first === undefined || (first.serverRun === serverRun && first.partitions === partition.count)
+  )
 }

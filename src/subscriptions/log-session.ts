@@ -9,6 +9,8 @@ import { liftTimeLimits } from '../db/session/time-limits.ts'
 import { pause } from '../db/wait.ts'
 import { LogHead } from './log-head.ts'
 import { joinSessions, type LookAround, lookAround } from './look-around.ts'
+import { type Partition, whole } from './partition.ts'
+import { type PartitionClaim, PartitionShares } from './partition-shares.ts'
 import type { SubscriptionId } from './subscription-id.ts'
 import { Waiters } from './waiters.ts'
 
@@ -35,7 +37,7 @@ const silence = { everyMs: 5_000, askAfterMs: 60_000, giveUpAfterMs: 15_000 }
  */
 const silentClientMs = 30_000
 
-interface Claim {
+interface Claim extends PartitionClaim {
   readonly key: string
   readonly lost: AbortController
   owned: boolean
@@ -68,14 +70,21 @@ export class LogSession {
   }
 
   /**
-   * Waits until this process owns the subscription.
+   * Waits until this process owns the subscription, or a partition of it. Of the partitions it takes no
+   * more than its share, and gives up what is over when another process comes.
    *
    * @returns a lease to release, or undefined when it was aborted first.
    */
-  async own(id: SubscriptionId, signal: AbortSignal): Promise<Lease | undefined> {
-    const key = ownershipLockKey(this.#options.names, id)
+  async own(
+    id: SubscriptionId,
+    signal: AbortSignal,
+    partition: Partition = whole,
+  ): Promise<Lease | undefined> {
+    const { names } = this.#options
+    const key = ownershipLockKey(names, id, partition.index)
+    const group = partition.count === 1 ? null : followersKey(names, id)
     const lost = new AbortController()
-    const claim: Claim = { key, lost, owned: false }
+    const claim: Claim = { key, lost, group, count: partition.count, owned: false }
     this.#claims.add(claim)
     this.#isHurried = true
     this.#endPause()
@@ -89,6 +98,16 @@ export class LogSession {
   /** What tells whether versions of projections came or changed; undefined before the first look. */
   get versions(): string | undefined {
     return this.#lastLook?.versions
+  }
+
+  /** What tells whether numbers of partitions changed; undefined before the first look. */
+  get partitions(): string | undefined {
+    return this.#lastLook?.partitions
+  }
+
+  /** Waits until a number of partitions changed, or until aborted. */
+  async untilPartitionsDiffer(from: string | undefined, signal: AbortSignal): Promise<void> {
+    while (this.partitions === from && !signal.aborted) await this.untilLooked(signal)
   }
 
   /** Waits until versions of projections came or changed, or until aborted. */
@@ -129,8 +148,9 @@ export class LogSession {
       this.#client = client
       healthy()
       const ended = AbortSignal.any([signal, lost.signal])
+      const shares = new PartitionShares(client)
       while (!ended.aborted) {
-        const look = await this.#look(client)
+        const look = await this.#look(client, shares)
         await this.#rest(Math.min(pollIntervalMs * look.sessions, longestPauseMs), ended)
       }
       if (!signal.aborted) throw new Error('the session connection was lost')
@@ -148,14 +168,15 @@ export class LogSession {
     if (/^\d{1,18}$/.test(payload)) this.head.advance(BigInt(payload))
   }
 
-  async #look(client: pg.Client): Promise<LookAround> {
-    const wanted = [...this.#claims].filter((claim) => !claim.owned)
+  async #look(client: pg.Client, shares: PartitionShares): Promise<LookAround> {
+    const wanted = [...this.#claims].filter((claim) => !claim.owned && claim.group === null)
     const keys = wanted.map((claim) => claim.key)
     const look = await lookAround(client, this.#options.names, keys)
     this.head.advance(look.position)
     for (const [index, claim] of wanted.entries()) {
       claim.owned = look.got[index] === true
     }
+    await giveBack(client, this.#claims, [...wanted, ...(await shares.take(this.#claims))])
     this.#lastLook = look
     this.#looks.wake()
     return look
@@ -182,14 +203,36 @@ export class LogSession {
   }
 }
 
-/** Gives the advisory lock that whoever delivers a subscription holds. */
-export function ownershipLockKey(names: LogNames, { kind, name, version }: SubscriptionId): string {
-  return advisoryLockKey(names.schema, `${kind}:${name}:${version}`).toString()
+/** Whoever wanted them may have gone while the server was asked; nobody else would ever get them. */
+async function giveBack(
+  client: pg.Client,
+  claims: ReadonlySet<PartitionClaim>,
+  tried: readonly PartitionClaim[],
+): Promise<void> {
+  for (const claim of tried.filter((one) => one.owned && !claims.has(one))) {
+    claim.owned = false
+    await client.query('select pg_advisory_unlock($1)', [claim.key])
+  }
 }
 
-/** A subscription owned by this process, for as long as its session lives. */
+/** Gives the advisory lock that whoever delivers a subscription, or a partition of it, holds. */
+export function ownershipLockKey(
+  names: LogNames,
+  { kind, name, version }: SubscriptionId,
+  partition = 0,
+): string {
+  const part = partition === 0 ? '' : `:${partition}`
+  return advisoryLockKey(names.schema, `${kind}:${name}:${version}${part}`).toString()
+}
+
+/** Gives the advisory lock that everybody shares who delivers partitions of a subscription or wants to. */
+function followersKey({ schema }: LogNames, { kind, name, version }: SubscriptionId): string {
+  return advisoryLockKey(schema, `followers:${kind}:${name}:${version}`).toString()
+}
+
+/** A subscription or a partition owned by this process, for as long as its session lives. */
 export interface Lease {
-  /** Aborted when the session is lost. */
+  /** Aborted when the session is lost, or when another process is to have the partition. */
   readonly lost: AbortSignal
   release(): Promise<void>
 }

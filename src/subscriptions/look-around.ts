@@ -15,6 +15,8 @@ export interface LookAround {
   readonly isLed: boolean
   /** Differs when a version of a projection was made, has changed its state or was dropped. */
   readonly versions: string
+  /** Differs when the keys of a subscription are divided into another number of partitions. */
+  readonly partitions: string
 }
 
 /** Has others count this session, for as long as it lives. */
@@ -36,7 +38,8 @@ export async function lookAround(
         array(select pg_try_advisory_lock(k) from unnest($1::bigint[]) as k) as got,
         l.sessions::integer,
         l.is_led as "isLed",
-        v.versions
+        v.versions,
+        p.partitions
       from ${schema}.sequencer as s
       cross join (
         select
@@ -47,7 +50,11 @@ export async function lookAround(
       cross join (
         select format('%s since %s', count(*), max(changed_at)) as versions
         from ${schema}.projections
-      ) as v`,
+      ) as v
+      cross join (
+        select format('%s of %s', count(*), sum(partitions)) as partitions
+        from ${schema}.subscriptions
+      ) as p`,
     values: [wanted, sessionsKey(schema), leaderLockKey(schema)],
   })
   const row = rows[0]

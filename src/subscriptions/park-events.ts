@@ -8,7 +8,8 @@ import { defaultMaxParked, type Subscriber } from './subscriber.ts'
 import { describeSubscription, type SubscriptionId } from './subscription-id.ts'
 
 /**
- * Parks events, in the transaction that moves the checkpoint past them.
+ * Parks events, in the transaction that moves the checkpoint past them. Of a partitioned subscription
+ * others may park at the same time, so that a few more than it may have can come to be there.
  *
  * @throws PARKING_FULL when the subscription would have more than it may.
  */
@@ -20,8 +21,10 @@ export async function parkEvents(
   events: readonly ParkedEvent[],
 ): Promise<void> {
   if (events.length === 0) return
-  const { id, maxParked = defaultMaxParked } = subscriber
-  if (parked.events + events.length > maxParked) throw parkingFull(id, parked.events, maxParked)
+  const { id, partition, maxParked = defaultMaxParked } = subscriber
+  const before =
+    partition === undefined ? parked.events : (await readParkedKeys(connection, names, id)).events
+  if (before + events.length > maxParked) throw parkingFull(id, before, maxParked)
   await run(connection, {
     text: /* sql */ `
       insert into ${names.schema}.parked_events

@@ -16,7 +16,8 @@ const nearBatches = 8
 
 /**
  * Reads the next run for a subscription: near the head together with all others of the process that stand
- * there, far behind it for itself, with the filter of its own types.
+ * there, far behind it for itself, with the filter of its own types. So does one that is not to go on
+ * beyond a position.
  */
 export async function readNext(
   subscriber: Subscriber,
@@ -24,7 +25,9 @@ export async function readNext(
   after: LogCursor,
 ): Promise<LogRun> {
   const { pool, names, batchSize: maxEvents, shared, serverRun, session } = delivery
-  if (shared === undefined) return readAlone(subscriber, delivery, after)
+  if (shared === undefined || delivery.haltAt !== null) {
+    return readAlone(subscriber, delivery, after)
+  }
   if (session.head.position - after.position > BigInt(maxEvents * nearBatches)) {
     shared.reads.leave(subscriber)
     return readAlone(subscriber, delivery, after)
@@ -37,11 +40,15 @@ export async function readNext(
 
 function readAlone(
   { types, fetches }: Subscriber,
-  { pool, names, batchSize: maxEvents, parked }: Delivery,
+  { pool, names, batchSize, haltAt, parked }: Delivery,
   after: LogCursor,
 ): Promise<LogRun> {
   // What is parked has to be told from the rest here.
-  return fetches || parked.events > 0
+  const isRead = fetches || parked.events > 0
+  const wanted = isRead ? batchSize : batchSize * inServerFactor
+  const left = haltAt === null ? wanted : Number(haltAt - after.position)
+  const maxEvents = Math.min(wanted, left)
+  return isRead
     ? readRun(pool, names, { after, maxEvents, types })
-    : readExtent(pool, names, { after, maxEvents: maxEvents * inServerFactor })
+    : readExtent(pool, names, { after, maxEvents })
 }

@@ -4,12 +4,16 @@ import { resetLanes } from './apply-lanes.ts'
 import { markFailed } from './checkpoint.ts'
 import { deliver } from './deliver.ts'
 import { isFinal } from './is-final.ts'
+import { describePartition, whole } from './partition.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { SubscriptionContext } from './subscription-context.ts'
 import { describeSubscription } from './subscription-id.ts'
 
-/** Why a delivery ended: aborted, failed for good, or its subscription was removed. */
-export type SubscriptionEnd = 'aborted' | 'failed' | 'gone'
+/**
+ * Why a delivery ended: aborted, failed for good, its subscription was removed, or its keys are divided
+ * into another number of partitions now.
+ */
+export type SubscriptionEnd = 'aborted' | 'failed' | 'gone' | 'repartitioned'
 
 /**
  * Delivers the log to a subscriber, chunk by chunk, whenever this process owns the subscription. A
@@ -29,17 +33,21 @@ export async function runSubscription(
   let end: SubscriptionEnd = 'aborted'
   const over = new AbortController()
   const ended = AbortSignal.any([signal, over.signal])
-  const task = describeSubscription(subscriber.id)
+  const { id, partition = whole } = subscriber
+  const task = `${describeSubscription(id)}${describePartition(partition)}`
   await keepTrying(
     async (healthy) => {
-      const lease = await context.session.own(subscriber.id, ended)
+      const lease = await context.session.own(id, ended, partition)
       if (lease === undefined) return
       try {
-        await deliver(subscriber, context, lease, healthy, ended)
+        if ((await deliver(subscriber, context, lease, healthy, ended)) === 'ended') return
+        end = 'repartitioned'
+        over.abort()
       } catch (error) {
         if (!isFinal(error)) throw error
-        end = isTidemarkError(error, 'SUBSCRIPTION_UNKNOWN') ? 'gone' : 'failed'
-        if (end === 'failed') await stopAsFailed(subscriber, context, error)
+        end = isTidemarkError(error, 'SUBSCRIPTION_UNKNOWN')
+          ? 'gone'
+          : await stopAsFailed(subscriber, context, error)
         over.abort()
       } finally {
         resetLanes(subscriber)
@@ -55,17 +63,21 @@ async function stopAsFailed(
   subscriber: Subscriber,
   context: SubscriptionContext,
   error: unknown,
-): Promise<void> {
+): Promise<SubscriptionEnd> {
+  const { id, partition } = subscriber
   const { code, message, details } = asTidemarkError(subscriber, error)
-  const fields = { code, subscription: subscriber.id, err: error }
-  context.logger.error(fields, `${message}; it stands still until the worker restarts`)
-  await markFailed(context.pool, context.names, subscriber.id, {
+  const reason = {
     code,
     message,
     ...('position' in details ? { position: String(details.position) } : {}),
     ...('type' in details ? { type: details.type } : {}),
     ...('streamId' in details ? { streamId: details.streamId } : {}),
-  })
+  }
+  const isMarked = await markFailed(context.pool, context.names, id, reason, partition)
+  if (!isMarked && partition !== undefined) return 'repartitioned'
+  const fields = { code, subscription: id, ...(partition && { partition }), err: error }
+  context.logger.error(fields, `${message}; it stands still until the worker restarts`)
+  return 'failed'
 }
 
 function asTidemarkError(subscriber: Subscriber, error: unknown): TidemarkError {

@@ -1,5 +1,6 @@
 import type { SequencedEvent } from '../core/recorded-event.ts'
 import type { Lane } from './lane.ts'
+import type { Partition } from './partition.ts'
 import type { SubscriptionId } from './subscription-id.ts'
 
 /**
@@ -14,6 +15,8 @@ export const defaultMaxParked = 1_000
 /** What a subscription does with the events of a run. */
 export interface Subscriber {
   readonly id: SubscriptionId
+  /** The part of the keys that it sees to. Default: all of them. */
+  readonly partition?: Partition
   /** Event types to deliver. */
   readonly types: readonly string[]
   readonly lanes: readonly Lane[]
@@ -37,6 +40,9 @@ export interface Subscriber {
   /** Brings an event to the newest shape of its type. */
   upcast(event: SequencedEvent): SequencedEvent
 
-  /** All events that the log held a moment ago are applied. Called once a process. */
-  caughtUp?(): Promise<void>
+  /**
+   * All events that the log held a moment ago are applied. Called again at the next such moment if it gives
+   * false.
+   */
+  caughtUp?(): Promise<boolean>
 }

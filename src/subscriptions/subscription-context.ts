@@ -30,6 +30,8 @@ export interface SubscriptionContext {
 
 /** What it is delivered with, as long as nobody else changes what was read when it began. */
 export interface Delivery extends SubscriptionContext {
+  /** Position that is not passed. Null: it goes on without an end. */
+  readonly haltAt: bigint | null
   readonly serverRun: string
   readonly revision: bigint
   readonly parked: ParkedKeys

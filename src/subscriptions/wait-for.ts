@@ -113,25 +113,31 @@ async function lookUp(
   const rows = await run<Row>(connection, {
     name: `tidemark-wait-${names.schema}`,
     text: /* sql */ `
-      select c.position::text, s.position::text as checkpoint, s.state, s.error ->> 'message' as reason
+      select c.position::text, s.position::text as checkpoint, s.state, s.reason
       from (select) as one
       left join ${names.schema}.commits as c
         on c.incarnation = $1 and c.transaction_id = $2
-      left join ${names.schema}.subscriptions as s
-        on s.kind = $3
-        and s.name = $4
-        and (
-          s.version = $5
-          or $5::integer is null
+      cross join lateral (
+        select
+          min(s.position) as position,
+          case when bool_or(s.state = 'failed') then 'failed' else min(s.state) end as state,
+          min(s.error ->> 'message') filter (where s.state = 'failed') as reason
+        from ${names.schema}.subscriptions as s
+        where s.kind = $3
+          and s.name = $4
           and (
-            s.kind <> 'projection'
-            or exists (
-              select
-              from ${names.schema}.projections as p
-              where p.name = s.name and p.version = s.version and p.state = 'live'
+            s.version = $5
+            or $5::integer is null
+            and (
+              s.kind <> 'projection'
+              or exists (
+                select
+                from ${names.schema}.projections as p
+                where p.name = s.name and p.version = s.version and p.state = 'live'
+              )
             )
           )
-        )`,
+      ) as s`,
     values: [
       incarnation,
       transactionId.toString(),

@@ -1,11 +1,16 @@
 import type pg from 'pg'
 import type { LogNames } from '../db/log-names.ts'
 import { type Finding, type FindingFields, finding } from '../sequencer/integrity/finding.ts'
+import { describePartition } from '../subscriptions/partition.ts'
 
 interface Row {
   readonly kind: string
   readonly name: string
   readonly version: number
+  readonly partition: number
+  readonly partitions: number
+  /** Rows that there are. */
+  readonly rows: number
   /** Null when a projection's version has no subscription. */
   readonly position: string | null
   readonly head: string
@@ -36,6 +41,9 @@ export async function auditSubscriptions(
       coalesce(s.kind, 'projection') as kind,
       coalesce(s.name, p.name) as name,
       coalesce(s.version, p.version) as version,
+      coalesce(s.partition, 0) as partition,
+      coalesce(s.partitions, 1) as partitions,
+      (count(*) over (partition by s.kind, s.name, s.version))::integer as rows,
       s.position::text,
       q.position::text as head,
       p.name is not null or s.kind <> 'projection' as is_owned,
@@ -65,15 +73,16 @@ export async function auditSubscriptions(
       select kind, name, version, count(*) as parked, min(parked_events.position) as first_parked
       from ${names.schema}.parked_events
       group by kind, name, version
-    ) as w on w.kind = s.kind and w.name = s.name and w.version = s.version
-    order by 1, 2, 3`)
+    ) as w on w.kind = s.kind and w.name = s.name and w.version = s.version and s.partition = 0
+    order by 1, 2, 3, 4`)
   const findings = rows.flatMap((row) => judge(row, options.batchSize))
   return findings.slice(0, options.maxFindings).map(finding)
 }
 
 function judge(row: Row, batchSize: number): FindingFields[] {
   const name = row.kind === 'projection' ? `"${row.name}" version ${row.version}` : `"${row.name}"`
-  const subscription = `${row.kind} ${name}`
+  const part = describePartition({ index: row.partition, count: row.partitions })
+  const subscription = `${row.kind} ${name}${part}`
   if (row.position === null) return [unsubscribed(subscription)]
   const position = BigInt(row.position)
   return [
@@ -82,6 +91,7 @@ function judge(row: Row, batchSize: number): FindingFields[] {
     ...(row.commit_size !== null && row.commit_size <= batchSize && row.state !== 'failed'
       ? [inside(subscription, position, row)]
       : []),
+    ...(row.rows === row.partitions ? [] : [incomplete(subscription, position, row)]),
     ...(row.parked > 0 ? [parked(subscription, row)] : []),
   ]
 }
@@ -101,6 +111,16 @@ function unowned(subscription: string, position: bigint): FindingFields {
     position,
     message: `${subscription} has a subscription and no version that it belongs to`,
     remedy: 'delete the row of the table subscriptions',
+  }
+}
+
+function incomplete(subscription: string, position: bigint, row: Row): FindingFields {
+  return {
+    kind: 'partitions-incomplete',
+    position,
+    message: `${subscription} is one of ${row.rows} rows: nothing reaches the keys of the others`,
+    remedy:
+      'somebody has deleted rows of the table subscriptions: raise its version and rebuild it',
   }
 }
 

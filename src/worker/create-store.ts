@@ -32,6 +32,11 @@ import {
 } from '../projections/query.ts'
 import { readSql, type SqlResult } from '../projections/read-sql.ts'
 import { type RebuildOptions, type RebuildResult, rebuild } from '../projections/rebuild.ts'
+import {
+  type RepartitionOptions,
+  type RepartitionResult,
+  repartition,
+} from '../projections/repartition-version.ts'
 import { type ReplayOptions, replay } from '../projections/replay.ts'
 import { requireReadable } from '../projections/require-readable.ts'
 import {
@@ -182,6 +187,12 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
     mode: ProjectionMode,
     options?: SetModeOptions,
   ): Promise<SetModeResult>
+  /** Divides the keys of a version into another number of partitions. See `repartition`. */
+  repartition(
+    projection: string,
+    partitions: number,
+    options?: RepartitionOptions,
+  ): Promise<RepartitionResult>
   /** Removes a version that is not live. See `dropVersion`. */
   drop(projection: string, version: number, options?: { readonly live?: boolean }): Promise<void>
 
@@ -297,6 +308,8 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
     promote: (projection, promotion) => promote(pool, names, projection, promotion),
     rollback: (projection, change) => rollback(pool, names, projection, change),
     setMode: (projection, mode, change) => setMode(pool, names, projection, mode, change),
+    repartition: (projection, partitions, change) =>
+      repartition(pool, names, projection, partitions, change),
     drop: (projection, version, removal) => dropVersion(pool, names, projection, version, removal),
     parked: parkedStore(pool, names, logger),
     importEvents: (imported, importing) =>

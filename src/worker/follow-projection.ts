@@ -1,16 +1,20 @@
 import { keepTrying } from '../db/keep-trying.ts'
 import { isTransient } from '../db/sqlstate.ts'
 import { pause } from '../db/wait.ts'
-import { markReady } from '../projections/mark-ready.ts'
 import type { AnyProjection } from '../projections/projection.ts'
-import { projectionSubscriber } from '../projections/projection-subscriber.ts'
+import {
+  projectionSubscriber,
+  projectionSubscription,
+} from '../projections/projection-subscriber.ts'
+import { settleVersion } from '../projections/settle-version.ts'
 import {
   ensureVersion,
   type ProjectionVersion,
   readIdentity,
   type VersionsToCreate,
 } from '../projections/versions.ts'
-import { runSubscription } from '../subscriptions/run-subscription.ts'
+import type { Partition } from '../subscriptions/partition.ts'
+import { runPartitions } from '../subscriptions/run-partitions.ts'
 import type { SubscriptionContext } from '../subscriptions/subscription-context.ts'
 
 export interface FollowOptions {
@@ -31,9 +35,9 @@ export async function followProjection(
   signal: AbortSignal,
 ): Promise<void> {
   const { pool, names, session } = context
-  const subscriber = projectionSubscriber(projection, names, {
-    caughtUp: () => markReady(pool, names, projection, signal),
-  })
+  const caughtUp = () => settleVersion(pool, names, projection, signal)
+  const subscriberOf = (partition: Partition) =>
+    projectionSubscriber(projection, names, { caughtUp, partition })
   let announced = false
   while (!signal.aborted) {
     const { versions } = session
@@ -47,7 +51,7 @@ export async function followProjection(
       continue
     }
     const end = await untilReplaced(projection, context, signal, (ended) =>
-      runSubscription(subscriber, context, ended),
+      runPartitions(projectionSubscription(projection), subscriberOf, context, ended),
     )
     if (end === 'failed') return
   }

@@ -51,7 +51,20 @@ export interface SubscriptionStatus {
   readonly projectionState: ProjectionState | null
   /** After which position the events of a projection's version begin; 0: it has the whole log. */
   readonly startPosition: bigint
-  /** The process that delivers it now; null when none does. */
+  /** The process that delivers it now; null when none does. Of several, all names in one line. */
+  readonly owner: string | null
+  /** Its partitions, when it has more than one; `position`, `lag` and `state` are those of the slowest. */
+  readonly partitions: readonly PartitionStatus[]
+  /** How many partitions it is to have, when they are about to change; else null. */
+  readonly nextPartitions: number | null
+}
+
+export interface PartitionStatus {
+  /** From 0. */
+  readonly partition: number
+  readonly position: bigint
+  readonly lag: bigint
+  readonly state: SubscriptionStatus['state']
   readonly owner: string | null
 }
 
@@ -76,6 +89,8 @@ interface SubscriptionRow {
   readonly state: 'active' | 'failed' | 'inline'
   readonly reason: string | null
   readonly owner: string | null
+  readonly partition: number
+  readonly next_partitions: number | null
 }
 
 /** Reads the state of a log: how far it is sequenced, and how far each subscription has come. */
@@ -113,16 +128,17 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
   const subscriptions = await run<SubscriptionRow>(connection, {
     text: /* sql */ `
       select s.kind, s.name, s.version, l.position::text, (q.position - l.position)::text as lag,
-        s.state, s.error ->> 'message' as reason, s.owner
+        s.state, s.error ->> 'message' as reason, s.owner, s.partition, s.next_partitions
       from ${names.schema}.subscriptions as s
       cross join ${names.schema}.sequencer as q
       cross join lateral (
         select case s.state when 'inline' then q.position else s.position end as position
       ) as l
-      order by s.kind, s.name, s.version`,
+      order by s.kind, s.name, s.version, s.partition`,
   })
   const leaderKey = leaderLockKey(names.schema)
-  const keys = subscriptions.map((row) => ownershipLockKey(names, row))
+  const keyOf = (row: SubscriptionRow) => ownershipLockKey(names, row, row.partition)
+  const keys = subscriptions.map(keyOf)
   const held = await readHeldLocks(connection, [leaderKey, ...keys])
   const versions = await listVersions(connection, names)
   const parked = await countParked(connection, names)
@@ -139,19 +155,47 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
     pollReason: log.poll_reason,
     walLevel: log.wal_level,
     slot: toSlot(log),
-    subscriptions: subscriptions.map((row) => ({
-      kind: row.kind,
-      name: row.name,
-      version: row.version,
-      position: BigInt(row.position),
-      lag: BigInt(row.lag),
-      state: row.state,
-      error: row.reason,
-      parked: parked.find((one) => isSame(one, row))?.events ?? 0,
-      projectionState: versionOf(row)?.state ?? null,
-      startPosition: versionOf(row)?.startPosition ?? 0n,
-      owner: held.has(ownershipLockKey(names, row)) ? row.owner : null,
-    })),
+    subscriptions: subscriptions
+      .filter(({ partition }) => partition === 0)
+      .map((row) => ({
+        ...summarise(
+          subscriptions
+            .filter((other) => isSame(other, row))
+            .map((part) => ({ ...part, owner: held.has(keyOf(part)) ? part.owner : null })),
+        ),
+        kind: row.kind,
+        name: row.name,
+        version: row.version,
+        parked: parked.find((one) => isSame(one, row))?.events ?? 0,
+        projectionState: versionOf(row)?.state ?? null,
+        startPosition: versionOf(row)?.startPosition ?? 0n,
+        nextPartitions: row.next_partitions,
+      })),
+  }
+}
+
+/** What is to be said of a subscription by its rows: it is where the slowest partition is. */
+function summarise(
+  rows: readonly SubscriptionRow[],
+): Pick<SubscriptionStatus, 'position' | 'lag' | 'state' | 'error' | 'owner' | 'partitions'> {
+  const parts = rows.map((row) => ({
+    partition: row.partition,
+    position: BigInt(row.position),
+    lag: BigInt(row.lag),
+    state: row.state,
+    owner: row.owner,
+  }))
+  const slowest = parts.reduce((a, b) => (b.position < a.position ? b : a))
+  const failed = rows.find(({ state }) => state === 'failed')
+  const owners = [...new Set(parts.flatMap(({ owner }) => owner ?? []))]
+  const place = failed !== undefined && rows.length > 1 ? `partition ${failed.partition}: ` : ''
+  return {
+    position: slowest.position,
+    lag: slowest.lag,
+    state: failed?.state ?? slowest.state,
+    error: failed === undefined ? (rows[0]?.reason ?? null) : `${place}${failed.reason ?? ''}`,
+    owner: owners.length === 0 ? null : owners.join(', '),
+    partitions: parts.length > 1 ? parts : [],
   }
 }
 

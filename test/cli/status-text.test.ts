@@ -25,6 +25,8 @@ const live: SubscriptionStatus = {
   parked: 0,
   projectionState: 'live',
   startPosition: 0n,
+  partitions: [],
+  nextPartitions: null,
   owner: 'host:1:a',
 }
 

@@ -156,8 +156,7 @@ describe.skipIf(tools === undefined)("with the server's own pg_dump and pg_resto
     await migrate({ connectionString: old.connectionString, jobSchema: false })
     await using first = startSequencer({ connectionString: old.connectionString })
     await first.untilLeading()
-    // More than a restore takes, whose every statement is a transaction.
-    await skipTo(old.pool, (await nextXid(restored.pool)) + 600n)
+    await skipTo(old.pool, (await nextXid(restored.pool)) + 300n)
     for (let n = 0; n < 40; n += 1) await append(old.pool, `old-${n % 3}`, 1 + (n % 2))
     await untilSequenced(old.pool, await append(old.pool, 'old-last'))
     const before = await readLedger(old.pool)

@@ -34,6 +34,7 @@ test('a subscription that was ahead of the promoted standby goes on where that i
     ...subscriber,
     caughtUp: async () => {
       timesCaughtUp += 1
+      return true
     },
   }
   const running = startSubscription(counting, { connectionString: address.connectionString })

@@ -53,6 +53,8 @@ export const usualSettings: RunSettings = {
     // Reached by those who append, and who change what is inline.
     'inline-applied': 0,
     'inline-switched': 0,
+    'partitions-asked': 0,
+    'partitions-replaced': 0,
     // No handler of these runs fails.
     'event-parked': 0,
     'parked-retried': 0,

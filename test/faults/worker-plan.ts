@@ -50,6 +50,8 @@ const mostReaches: Readonly<Record<Failpoint, number>> = {
   'version-reset': 1,
   'inline-applied': 1,
   'inline-switched': 1,
+  'partitions-asked': 1,
+  'partitions-replaced': 1,
 }
 
 function drawRule(random: Random, weights: RunSettings['failpoints']): FailpointRule | null {

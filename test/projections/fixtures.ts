@@ -3,17 +3,17 @@ import type { NewEvent } from '../../src/core/event.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { createPool } from '../../src/db/connect.ts'
 import { logNames } from '../../src/db/log-names.ts'
-import { markReady } from '../../src/projections/mark-ready.ts'
 import type { AnyProjection } from '../../src/projections/projection.ts'
 import {
   projectionSubscriber,
   projectionSubscription,
 } from '../../src/projections/projection-subscriber.ts'
+import { settleVersion } from '../../src/projections/settle-version.ts'
 import { ensureVersion } from '../../src/projections/versions.ts'
 import { appendToStream } from '../../src/store/append.ts'
-import { readCheckpoint } from '../../src/subscriptions/checkpoint.ts'
 import { LogSession } from '../../src/subscriptions/log-session.ts'
-import { runSubscription } from '../../src/subscriptions/run-subscription.ts'
+import type { Partition } from '../../src/subscriptions/partition.ts'
+import { runPartitions } from '../../src/subscriptions/run-partitions.ts'
 import { type Background, inBackground } from '../sequencer/background.ts'
 import { until } from '../support/until.ts'
 
@@ -78,10 +78,12 @@ export async function follow(
     pollIntervalMs: 500,
   })
   const { maxCachedRows } = options
-  const subscriber = projectionSubscriber(projection, names, {
-    ...(maxCachedRows === undefined ? {} : { maxCachedRows }),
-    caughtUp: () => markReady(pool, names, projection),
-  })
+  const subscriberOf = (partition: Partition) =>
+    projectionSubscriber(projection, names, {
+      ...(maxCachedRows === undefined ? {} : { maxCachedRows }),
+      caughtUp: () => settleVersion(pool, names, projection),
+      partition,
+    })
   const context = {
     pool,
     names,
@@ -92,7 +94,8 @@ export async function follow(
     maxAttempts: options.maxAttempts ?? 1,
   }
   const background = inBackground(async (signal) => {
-    const delivery = runSubscription(subscriber, context, signal)
+    const id = projectionSubscription(projection)
+    const delivery = runPartitions(id, subscriberOf, context, signal)
     await Promise.all([session.run(signal), delivery]).finally(() => pool.end())
   })
   return { ...background, untilCaughtUp: () => untilApplied(database.pool, projection) }
@@ -107,10 +110,17 @@ export async function untilApplied(
   await until(
     `projection "${version.name}" version ${version.version} to reach position ${head}`,
     async (saw) => {
-      const checkpoint = await readCheckpoint(pool, names, projectionSubscription(version))
-      saw(checkpoint)
-      if (checkpoint?.state === 'failed') throw new Error(await failureOf(pool, version))
-      return (checkpoint?.position ?? -1n) >= head
+      const { rows } = await pool.query<{ reached: boolean | null; failed: boolean }>(
+        /* sql */ `
+        select min(position) >= $3 as reached, coalesce(bool_or(state = 'failed'), false) as failed,
+          array_agg(position || ' ' || state order by partition) as partitions
+        from tidemark.subscriptions
+        where kind = 'projection' and name = $1 and version = $2`,
+        [version.name, version.version, head.toString()],
+      )
+      saw(rows)
+      if (rows[0]?.failed === true) throw new Error(await failureOf(pool, version))
+      return rows[0]?.reached === true
     },
     { timeoutMs },
   )
@@ -121,7 +131,7 @@ async function failureOf(
   version: { readonly name: string; readonly version: number },
 ): Promise<string> {
   const { rows } = await pool.query(
-    'select error from tidemark.subscriptions where name = $1 and version = $2',
+    "select error from tidemark.subscriptions where name = $1 and version = $2 and state = 'failed'",
     [version.name, version.version],
   )
   return JSON.stringify(rows[0]?.error)

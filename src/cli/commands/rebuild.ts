@@ -7,8 +7,9 @@ import { formatCount, formatDuration } from '../format.ts'
 import type { GlobalOptions } from '../global-options.ts'
 import type { Host } from '../host.ts'
 import { LastError } from '../last-error.ts'
-import { positiveInteger } from '../option-values.ts'
+import { partitionCount, positiveInteger } from '../option-values.ts'
 import { printResult } from '../print-result.ts'
+import { rebuildHelpers } from '../rebuild-helpers.ts'
 import { showProgress } from '../rebuild-progress.ts'
 import { requireDefinitions, type Target, withStore } from '../target.ts'
 
@@ -16,6 +17,7 @@ export interface RebuildCommandOptions extends GlobalOptions {
   readonly version?: number
   readonly batchSize?: number
   readonly maxRate?: number
+  readonly parallel?: number
 }
 
 /** `tidemark rebuild`: builds a version of a projection beside the live one. */
@@ -28,6 +30,7 @@ export function rebuildCommand(host: Host): Command {
     .option('--version <n>', 'version to build (default: the newest)', positiveInteger)
     .option('--batch-size <n>', 'events in one transaction (default: 5000)', positiveInteger)
     .option('--max-rate <n>', 'events a second at most (default: no limit)', positiveInteger)
+    .option('--parallel <n>', 'processes that build it at once (default: 1)', partitionCount)
     .action(async (name: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<RebuildCommandOptions>()
       const target = await requireDefinitions(options, host)
@@ -59,15 +62,20 @@ export async function runRebuild(
   definition: AnyProjection,
   build: (store: Store, options: RebuildOptions) => Promise<RebuildResult>,
 ): Promise<Outcome> {
-  const { batchSize, maxRate } = options
+  const { batchSize, maxRate, parallel } = options
   const progress = showProgress(host, options, definition)
   const signal = host.stopSignals.listen(progress.announceStop)
   const lastError = new LastError()
+  const helpers = rebuildHelpers(host, options, definition)
   const settings: RebuildOptions = {
     signal,
-    onProgress: progress.show,
+    onProgress: (now) => {
+      helpers.start()
+      progress.show(now)
+    },
+    ...(parallel === undefined ? {} : { parallel }),
     ...(batchSize === undefined ? {} : { batchSize }),
-    ...(maxRate === undefined ? {} : { maxEventsPerSecond: maxRate }),
+    ...(maxRate === undefined ? {} : { maxEventsPerSecond: maxRate / (parallel ?? 1) }),
   }
   try {
     return await withStore(
@@ -80,6 +88,8 @@ export async function runRebuild(
     )
   } catch (error) {
     throw lastError.explain(error)
+  } finally {
+    await helpers.stop()
   }
 }
 

@@ -16,6 +16,7 @@ export type FindingKind =
   | 'subscription-ahead'
   | 'subscription-inside-commit'
   | 'events-parked'
+  | 'partitions-incomplete'
   | 'projection-unsubscribed'
   | 'subscription-unowned'
 
