@@ -11,6 +11,7 @@ import { projectionGrowthBenchmark } from './projection-growth.ts'
 import { projectionInlineBenchmarks } from './projection-inline.ts'
 import { projectionLatencyBenchmark } from './projection-latency.ts'
 import { projectionManyBenchmark } from './projection-many.ts'
+import { projectionParallelBenchmarks } from './projection-parallel.ts'
 import { projectionReadBenchmark } from './projection-read.ts'
 import { sequencerDecodeBenchmark } from './sequencer-decode.ts'
 import { sequencerLatencyBenchmark } from './sequencer-latency.ts'
@@ -37,6 +38,7 @@ export const benchmarks: readonly Benchmark[] = [
   ...projectionFoldBenchmarks,
   projectionBatchBenchmark,
   projectionGrowthBenchmark,
+  ...projectionParallelBenchmarks,
   projectionManyBenchmark,
   projectionEmmettBenchmark,
   ...projectionInlineBenchmarks,

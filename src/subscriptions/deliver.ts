@@ -50,7 +50,7 @@ export async function deliver(
     if (!isFinal(error) || (await isSameRun(subscriber, delivery))) throw error
     throw checkpointRegressed(subscriber.id, start.position)
   }
-  if (haltAt === null || ended.aborted) return 'ended'
+  if (ended.aborted || !(await isDividedAnew(subscriber, context))) return 'ended'
   return untilRepartitioned(subscriber, context, ended)
 }
 
@@ -77,12 +77,12 @@ async function deliverRuns(
   const { haltAt } = context
   let cursor: LogCursor = { position: start, insertId: null }
   let ahead: Promise<LogRun> | undefined
-  let announced = false
+  let rest: Rest = 'open'
   try {
     while (!signal.aborted && cursor.position !== haltAt) {
       if (head.position <= cursor.position) {
-        announced = announced || (await settle(subscriber))
-        await head.beyond(cursor.position, signal)
+        rest = await restAt(cursor.position, rest, subscriber, context, signal)
+        if (rest === 'divided') return
         continue
       }
       const run: LogRun = await (ahead ?? readNext(subscriber, context, cursor))
@@ -92,7 +92,6 @@ async function deliverRuns(
         continue
       }
       ahead = readAhead(subscriber, context, run.end)
-      ahead?.catch(() => {})
       await applyRun(subscriber, context, cursor, run, signal)
       if (signal.aborted) return
       healthy()
@@ -115,12 +114,39 @@ function readAhead(
 ): Promise<LogRun> | undefined {
   const hasMore = context.session.head.position > after.position
   if (!hasMore || after.position === context.haltAt) return undefined
-  return readNext(subscriber, context, after)
+  const ahead = readNext(subscriber, context, after)
+  ahead.catch(() => {})
+  return ahead
 }
 
-/** @returns whether there is nothing left to do. */
-async function settle(subscriber: Subscriber): Promise<boolean> {
-  return subscriber.caughtUp === undefined || (await subscriber.caughtUp())
+/** What is left to do at the head: nothing, something later, or nothing here, as the keys are divided anew. */
+type Rest = 'settled' | 'open' | 'divided'
+
+/** Does what is left to do and waits for more, unless the keys are divided anew. */
+async function restAt(
+  position: bigint,
+  before: Rest,
+  subscriber: Subscriber,
+  context: Delivery,
+  signal: AbortSignal,
+): Promise<Rest> {
+  const rest = before === 'settled' ? before : await settle(subscriber, context)
+  if (rest !== 'divided') await context.session.head.beyond(position, signal)
+  return rest
+}
+
+async function settle(subscriber: Subscriber, context: Delivery): Promise<Rest> {
+  if (subscriber.caughtUp === undefined || (await subscriber.caughtUp())) return 'settled'
+  return (await isDividedAnew(subscriber, context)) ? 'divided' : 'open'
+}
+
+/** Whether the number of partitions has changed, or is about to. */
+async function isDividedAnew(
+  { id, partition = whole }: Subscriber,
+  { pool, names }: SubscriptionContext,
+): Promise<boolean> {
+  const now = await readCheckpoint(pool, names, id)
+  return now !== undefined && (now.partitions !== partition.count || now.haltAt !== null)
 }
 
 /** @returns undefined when the keys are divided otherwise than the subscriber believes. */

@@ -8,7 +8,7 @@ import { keepSession } from '../db/session/keep-session.ts'
 import { liftTimeLimits } from '../db/session/time-limits.ts'
 import { pause } from '../db/wait.ts'
 import { LogHead } from './log-head.ts'
-import { joinSessions, type LookAround, lookAround } from './look-around.ts'
+import { hintToLook, joinSessions, type LookAround, lookAround, lookHint } from './look-around.ts'
 import { type Partition, whole } from './partition.ts'
 import { type PartitionClaim, PartitionShares } from './partition-shares.ts'
 import type { SubscriptionId } from './subscription-id.ts'
@@ -86,8 +86,7 @@ export class LogSession {
     const lost = new AbortController()
     const claim: Claim = { key, lost, group, count: partition.count, owned: false }
     this.#claims.add(claim)
-    this.#isHurried = true
-    this.#endPause()
+    this.#hurry()
     const lease: Lease = { lost: lost.signal, release: () => this.#release(claim) }
     while (!claim.owned && !signal.aborted) await this.#looks.next(signal)
     if (!signal.aborted) return lease
@@ -131,6 +130,8 @@ export class LogSession {
     if (!claim.owned) return
     claim.owned = false
     await this.#client?.query('select pg_advisory_unlock($1)', [claim.key]).catch(() => {})
+    if (claim.group === null) return
+    await this.#client?.query(hintToLook(this.#options.names)).catch(() => {})
   }
 
   async #hold(healthy: () => void, signal: AbortSignal): Promise<void> {
@@ -148,7 +149,7 @@ export class LogSession {
       this.#client = client
       healthy()
       const ended = AbortSignal.any([signal, lost.signal])
-      const shares = new PartitionShares(client)
+      const shares = new PartitionShares(client, this.#options.names)
       while (!ended.aborted) {
         const look = await this.#look(client, shares)
         await this.#rest(Math.min(pollIntervalMs * look.sessions, longestPauseMs), ended)
@@ -166,6 +167,7 @@ export class LogSession {
   /** Anybody may notify on the channel, so that the payload is only a hint. */
   #hear(payload: string): void {
     if (/^\d{1,18}$/.test(payload)) this.head.advance(BigInt(payload))
+    if (payload === lookHint) this.#hurry()
   }
 
   async #look(client: pg.Client, shares: PartitionShares): Promise<LookAround> {
@@ -180,6 +182,11 @@ export class LogSession {
     this.#lastLook = look
     this.#looks.wake()
     return look
+  }
+
+  #hurry(): void {
+    this.#isHurried = true
+    this.#endPause()
   }
 
   /** Jittered, so that sessions which began together do not look together. */

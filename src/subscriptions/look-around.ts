@@ -19,6 +19,17 @@ export interface LookAround {
   readonly partitions: string
 }
 
+/** What a session hears on the log's channel when there may be something to see. */
+export const lookHint = 'look'
+
+/** Tells all sessions, once it is committed, to look around at once: partitions are to be had, or to be given. */
+export function hintToLook({ channel }: LogNames): {
+  readonly text: string
+  readonly values: string[]
+} {
+  return { text: 'select pg_notify($1, $2)', values: [channel, lookHint] }
+}
+
 /** Has others count this session, for as long as it lives. */
 export async function joinSessions(client: pg.ClientBase, { schema }: LogNames): Promise<void> {
   await client.query('select pg_advisory_lock_shared($1)', [sessionsKey(schema)])

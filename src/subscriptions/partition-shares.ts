@@ -1,5 +1,7 @@
 import type pg from 'pg'
 import { heldLocks } from '../db/held-locks.ts'
+import type { LogNames } from '../db/log-names.ts'
+import { hintToLook } from './look-around.ts'
 
 /** A subscription, or a partition of one, that a session owns or wants to own. */
 export interface PartitionClaim {
@@ -20,11 +22,13 @@ export interface PartitionClaim {
  */
 export class PartitionShares {
   readonly #client: pg.Client
+  readonly #names: LogNames
   /** Groups that count this session. */
   readonly #joined = new Set<string>()
 
-  constructor(client: pg.Client) {
+  constructor(client: pg.Client, names: LogNames) {
     this.#client = client
+    this.#names = names
   }
 
   /**
@@ -48,6 +52,8 @@ export class PartitionShares {
     for (const group of [...groups.keys()].filter((one) => !this.#joined.has(one))) {
       await this.#client.query('select pg_advisory_lock_shared($1)', [group])
       this.#joined.add(group)
+      // Who has them all gives some up.
+      await this.#client.query(hintToLook(this.#names))
     }
     for (const group of [...this.#joined].filter((one) => !groups.has(one))) {
       await this.#client.query('select pg_advisory_unlock_shared($1)', [group])

@@ -5,6 +5,7 @@ import type { LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
 import { transaction } from '../db/transaction.ts'
 import { type LockedPartition, lockSubscription } from './checkpoint.ts'
+import { hintToLook } from './look-around.ts'
 import { describeSubscription, type SubscriptionId } from './subscription-id.ts'
 
 /**
@@ -94,6 +95,7 @@ async function concludeLocked(
   requireComplete(id, rows)
   if (rows.some(({ position, haltAt }) => position !== haltAt)) return 'waiting'
   await replaceRows(connection, names, id, first.nextPartitions)
+  await run(connection, hintToLook(names))
   failpoint('partitions-replaced')
   return 'done'
 }

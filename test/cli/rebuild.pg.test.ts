@@ -170,3 +170,32 @@ test('replays a version from a position or a time on, and says that it is not wh
   expect(live.code).toBe(4)
   expect(live.stderr).toContain('its readers would see it empty')
 })
+
+test('builds a version by several processes, of which nothing is left', async () => {
+  const env = { VERSION: '9', PAUSE_MS: '1' }
+  const args = ['rebuild', 'sums', '--parallel', '3', '--batch-size', '20', '--json']
+  await using building = startCli(args, settings(env))
+  let most = 0
+  const watched = until(
+    'the end',
+    async () => {
+      const { rows } = await database.pool.query<{ owners: number }>(
+        "select count(distinct owner)::integer as owners from tidemark.subscriptions where name = 'sums' and version = 9",
+      )
+      most = Math.max(most, rows[0]?.owners ?? 0)
+      return building.child.exitCode !== null
+    },
+    { timeoutMs: 60_000 },
+  )
+  const { code, stdout, stderr } = await building.result
+  await watched
+  expect(stderr).toBe('')
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({ version: 9, position: '1000', state: 'ready' })
+  expect(most).toBeGreaterThan(1)
+  expect(await readSums(database.pool, 'sums_v9')).toEqual(foldNumbers(eventCount))
+  const { rows } = await database.pool.query(
+    "select partitions from tidemark.subscriptions where name = 'sums' and version = 9",
+  )
+  expect(rows).toEqual([{ partitions: 1 }])
+})

@@ -3,7 +3,6 @@ import type pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { silentLogger } from '../../src/core/logger.ts'
 import { createPool } from '../../src/db/connect.ts'
-import { transaction } from '../../src/db/transaction.ts'
 import {
   createStore,
   foreignKey,
@@ -22,7 +21,6 @@ import { LogSession } from '../../src/subscriptions/log-session.ts'
 import { ParkedKeys } from '../../src/subscriptions/parked-keys.ts'
 import { type Partition, partitionOf } from '../../src/subscriptions/partition.ts'
 import { readRun } from '../../src/subscriptions/read-run.ts'
-import { requestRepartition } from '../../src/subscriptions/repartition.ts'
 import { useDatabase } from '../support/database.ts'
 import { until } from '../support/until.ts'
 import { Counted } from './counts.ts'
@@ -208,10 +206,8 @@ test('nobody passes the position at which partitions change, and a chunk under w
   ]
   await first()
   const middle = await headPosition(database.pool)
-  const asked = await transaction(database.pool, (client) =>
-    requestRepartition(client, names, { kind: 'projection', name: 'halted', version: 1 }, 1),
-  )
-  expect(asked).toBe('waiting')
+  const asked = await repartition(database.pool, names, 'halted', 1, { timeoutMs: 0 })
+  expect(asked).toMatchObject({ partitions: 2, wanted: 1 })
   await commit(database.pool, manyKeys(80))
   // It would pass the position of the first.
   await expect(second()).rejects.toMatchObject({ code: 'CHECKPOINT_REGRESSED' })
