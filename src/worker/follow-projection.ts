@@ -6,6 +6,7 @@ import {
   projectionSubscriber,
   projectionSubscription,
 } from '../projections/projection-subscriber.ts'
+import { readDivision } from '../projections/read-division.ts'
 import { settleVersion } from '../projections/settle-version.ts'
 import {
   ensureVersion,
@@ -50,6 +51,7 @@ export async function followProjection(
       await session.untilVersionsDiffer(versions, signal)
       continue
     }
+    await announceDivision(projection, context)
     const end = await untilReplaced(projection, context, signal, (ended) =>
       runPartitions(projectionSubscription(projection), subscriberOf, context, ended),
     )
@@ -110,6 +112,21 @@ async function ensureVersionPatiently(
     }
   } while (await pause(retryMs, signal))
   return undefined
+}
+
+/** Old and new code may run at once: neither changes the number for the other. */
+async function announceDivision(
+  { name, version, partitions }: AnyProjection,
+  { pool, names, logger }: SubscriptionContext,
+): Promise<void> {
+  // Nothing depends on what is only said.
+  const division = await readDivision(pool, names, { name, version }).catch(() => undefined)
+  if (division === undefined || division.wanted === partitions) return
+  logger.info(
+    { projection: name, version, partitions: division.wanted, defined: partitions },
+    `projection "${name}" version ${version} is to have ${division.wanted} partitions, not the ${partitions} ` +
+      `of its definition: \`tidemark repartition ${name}\` changes it`,
+  )
 }
 
 function announceUnbuilt(projection: AnyProjection, context: SubscriptionContext): void {
