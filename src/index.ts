@@ -161,6 +161,7 @@ export {
   createStore,
   type QueryOptions,
   type ReadSqlOptions,
+  type ReadSqlResult,
   type Store,
   type StoreOptions,
 } from './worker/create-store.ts'

@@ -24,12 +24,15 @@ export function logPosition(text: string): bigint {
   throw new InvalidArgumentError('it must be a position: a whole number from 1.')
 }
 
-/** Reads a position or a time of the log. */
+/** Reads a position of the log, or a time: with its zone, or a day, which begins at midnight UTC. */
 export function logMoment(text: string): bigint | Date {
-  if (/^\d+$/.test(text)) return logPosition(text)
+  if (/^\d{1,18}$/.test(text)) return BigInt(text)
   const time = new Date(text)
-  if (/^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(time.getTime())) return time
-  throw new InvalidArgumentError('it must be a position, or a time such as 2026-11-21T10:00:00Z.')
+  const isTime = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text)
+  if (isTime && !Number.isNaN(time.getTime())) return time
+  throw new InvalidArgumentError(
+    'it must be a position, a day, or a time with its zone: 2026-11-21, 2026-11-21T10:00:00Z.',
+  )
 }
 
 /** Reads a number of events. */

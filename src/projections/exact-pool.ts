@@ -7,11 +7,21 @@ interface ExactConnection {
   release(): void
 }
 
-/** The pool, except that results have the types which the columns declare, whoever made the pool. */
-export function exactPool(pool: pg.Pool): pg.Pool {
+/**
+ * The pool, except that results have the types which the columns declare, whoever made the pool, and that
+ * nothing can be written: each query is a read-only transaction, which costs no round trip of its own.
+ */
+export function readingPool(pool: pg.Pool): pg.Pool {
   const connect = async () => {
     const client = await pool.connect()
-    return exactConnection(client, () => client.release())
+    const begun = client.query('begin read only')
+    begun.catch(() => {})
+    return exactConnection(client, () => {
+      client.query('commit').then(
+        () => client.release(),
+        (error: Error) => client.release(error),
+      )
+    })
   }
   return asPool(connect)
 }

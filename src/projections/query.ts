@@ -2,7 +2,7 @@ import { Kysely, PostgresDialect } from 'kysely'
 import type { ReadonlyKysely } from 'kysely/readonly'
 import type pg from 'pg'
 import type { AnyEventDefinition } from '../core/event.ts'
-import { exactPool } from './exact-pool.ts'
+import { readingPool } from './exact-pool.ts'
 import type { AnyProjection, Projection } from './projection.ts'
 import { SchemaAliases } from './schema-aliases.ts'
 import type { Row, Tables } from './table.ts'
@@ -48,7 +48,7 @@ export function queryProjections(
   queried: Queried,
   schemaOf: (projection: AnyProjection) => string,
 ): Kysely<unknown> {
-  const dialect = new PostgresDialect({ pool: exactPool(pool) })
+  const dialect = new PostgresDialect({ pool: readingPool(pool) })
   if (isProjection(queried)) return new Kysely<unknown>({ dialect }).withSchema(schemaOf(queried))
   const schemas = Object.entries(queried).map(
     ([alias, projection]) => [alias, schemaOf(projection)] as const,

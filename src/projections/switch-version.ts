@@ -33,7 +33,7 @@ export interface SwitchOptions {
 }
 
 export interface PromoteOptions extends SwitchOptions {
-  /** Version to show. Default: the newest that is ready or standing by. */
+  /** Version to show. Default: the newest that is ready or standing by, if it is newer than the live one. */
   readonly version?: number
   /** Also one that holds only the events after a position, as `replay` makes. Default false. */
   readonly partial?: boolean
@@ -72,9 +72,10 @@ export async function promote(
 }
 
 /**
- * Makes the views show the version before again: the latest that stands by.
+ * Makes the views show the version before again: of the older ones that stand by, the one that was live
+ * last. To show a newer one, promote it.
  *
- * @throws PROJECTION_UNKNOWN, PROJECTION_STATE_INVALID when none stands by, LOCK_TIMED_OUT
+ * @throws PROJECTION_UNKNOWN, PROJECTION_STATE_INVALID when no older one stands by, LOCK_TIMED_OUT
  * @throws PROJECTION_BEHIND when no worker has kept it up to date: its views would go back in time.
  */
 export async function rollback(
@@ -85,11 +86,15 @@ export async function rollback(
 ): Promise<SwitchResult> {
   return withRetries(name, options, (wait) =>
     switchIn(pool, names, name, wait, async (client, versions) => {
+      const live = versions.find((version) => version.state === 'live')
+      // An older one: who rolls back twice, to be sure, does not want the bad version back.
       const standby = versions
         .filter((version) => version.state === 'standby')
+        .filter(({ version }) => live === undefined || version < live.version)
         .sort((a, b) => a.changedAt.getTime() - b.changedAt.getTime())
         .at(-1)
-      if (standby === undefined) throw noneInState(name, versions, 'standby')
+      if (standby === undefined)
+        throw noneInState(name, versions, 'standby', 'older than the live one')
       await requireCaughtUp(client, names, standby, options.maxLag ?? defaults.maxLag)
       return standby
     }),
@@ -269,8 +274,13 @@ function chooseTarget(
   wanted: number | undefined,
 ): ProjectionVersion {
   if (wanted === undefined) {
-    const newest = versions.filter(({ state }) => state === 'ready' || state === 'standby').at(-1)
-    if (newest === undefined) throw noneInState(name, versions, 'ready')
+    const live = versions.find(({ state }) => state === 'live')
+    // Never an older one by default: a deployment that is done again must not undo itself.
+    const newest = versions
+      .filter(({ state }) => state === 'ready' || state === 'standby')
+      .filter(({ version }) => live === undefined || version > live.version)
+      .at(-1)
+    if (newest === undefined) throw noneInState(name, versions, 'ready', 'newer than the live one')
     return newest
   }
   const target = versions.find((version) => version.version === wanted)
@@ -339,12 +349,14 @@ export function noneInState(
   name: string,
   versions: readonly ProjectionVersion[],
   wanted: ProjectionState,
+  besides?: string,
 ): TidemarkError {
-  const states = versions.map(({ version, state }) => `${version} is ${state}`).join(', ')
+  const states = versions.map(({ version, state }) => `version ${version} is ${state}`).join(', ')
+  const what = besides === undefined ? wanted : `${wanted} and ${besides}`
   const live = versions.find((version) => version.state === 'live')
   return new TidemarkError(
     'PROJECTION_STATE_INVALID',
-    `projection "${name}" has no version that is ${wanted}: version ${states}`,
+    `projection "${name}" has no version that is ${what}: ${states}`,
     { details: { projection: name, version: live?.version ?? 0, state: wanted } },
   )
 }

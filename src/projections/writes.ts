@@ -14,9 +14,11 @@ import type { Tables } from './table.ts'
 /** A statement that was not carried out: a Kysely query, or SQL by Kysely's `sql`. */
 export type Write = Compilable | RawBuilder<unknown>
 
-/** What a handler asks for: statements, in this order, or none. */
-// biome-ignore lint/suspicious/noConfusingVoidType: a handler may return nothing
-export type Writes = Write | readonly Write[] | undefined | void
+/**
+ * What a handler asks for: statements, in this order, or null for none. Not undefined, which is what a
+ * handler returns that forgets to return its statement.
+ */
+export type Writes = Write | readonly Write[] | null
 
 /** Makes a Kysely over the tables of one version, on a connection with a chunk's transaction. */
 export function writerOf(client: pg.ClientBase, tables: Tables, schema: string): Kysely<unknown> {
@@ -28,11 +30,11 @@ export function writerOf(client: pg.ClientBase, tables: Tables, schema: string):
 
 /** Lists the statements that a handler asked for. */
 export function compileWrites(db: Kysely<unknown>, writes: Writes): readonly CompiledQuery[] {
-  if (writes == null) return []
+  if (writes === null) return []
   const list: readonly Write[] = isList(writes) ? writes : [writes]
   return list.map((write) => {
     if (typeof (write as { compile?: unknown } | null)?.compile !== 'function') {
-      throw new TypeError('a handler returns Kysely queries, `sql` or nothing')
+      throw new TypeError('a handler returns Kysely queries, `sql`, or null for nothing to write')
     }
     return (write as RawBuilder<unknown>).compile(db)
   })

@@ -7,9 +7,10 @@ export type LogMoment = bigint | Date
 
 /**
  * Finds the position that stands for a moment. A time means the last commit until then, to the
- * millisecond; one that is still to come means all that is sequenced.
+ * millisecond.
  *
- * @throws OPTION_INVALID for a position that the log has not reached, and for what is no moment.
+ * @throws OPTION_INVALID for a position that the log has not reached, a time that is still to come by more
+ *   than a minute (clocks differ), and for what is no moment.
  */
 export async function positionAt(
   connection: Connection,
@@ -28,9 +29,12 @@ export async function positionAt(
 
 async function positionAtTime(connection: Connection, names: LogNames, at: Date): Promise<bigint> {
   if (Number.isNaN(at.getTime())) throw optionInvalid('at', 'the date is invalid')
-  const rows = await run<{ position: string }>(connection, {
-    text: `select ${names.schema}.position_at_time($1)::text as position`,
+  const rows = await run<{ position: string; is_to_come: boolean }>(connection, {
+    text: /* sql */ `
+      select ${names.schema}.position_at_time($1)::text as position,
+        $1::timestamptz > clock_timestamp() + interval '1 minute' as is_to_come`,
     values: [at.toISOString()],
   })
+  if (rows[0]?.is_to_come) throw optionInvalid('at', `${at.toISOString()} is still to come`)
   return BigInt(rows[0]?.position ?? 0)
 }

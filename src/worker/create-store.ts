@@ -118,13 +118,18 @@ export interface ReadSqlOptions extends AsOfOptions {
   readonly maxRows?: number
 }
 
+export interface ReadSqlResult extends SqlResult {
+  /** Of `at`: the position as of which the projections were built. Null for what is there now. */
+  readonly position: bigint | null
+}
+
 /** One log: its events, queries of projections and their versions. */
 export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
   extends EventStore<D>,
     DeciderStore,
     AsyncDisposable {
   /**
-   * Gives a read-only Kysely over a projection, typed by its definition; or over several, given as
+   * Gives a Kysely over a projection, typed by its definition, that can write nothing; or over several, given as
    * `{ orders, customers }`, to join them: `selectFrom('orders.order_list')`. Tables of your own join by
    * `withTables`, named with their schema: `public.users`.
    *
@@ -153,9 +158,10 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
    * Runs one query in SQL that may name the tables of projections without their schema; on the live
    * versions, or as of a moment in the past. It can write nothing.
    *
-   * @throws OPTION_INVALID when it is not one query that reads; what else {@link Store.asOf} throws.
+   * @throws OPTION_INVALID when it is not one query that reads; what else {@link Store.query} and
+   *   {@link Store.asOf} throw.
    */
-  readSql(queried: Queried, text: string, options?: ReadSqlOptions): Promise<SqlResult>
+  readSql(queried: Queried, text: string, options?: ReadSqlOptions): Promise<ReadSqlResult>
 
   /**
    * Waits until a commit is sequenced and, if given, until a projection or reactor has applied it.
@@ -292,11 +298,24 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
       ),
     readSql: async (queried, text, { at, from = 'live', maxRows = 1_000, ...building } = {}) => {
       const projections = listQueried(queried)
-      const read = (schemaOf: (projection: AnyProjection) => string) =>
-        readSql(pool, projections.map(schemaOf), text, maxRows)
-      return at === undefined
-        ? read(from === 'live' ? viewSchemaOf : versionSchema)
-        : asOf({ pool, names }, at, projections, read, building)
+      if (at === undefined) {
+        await settleAll(projections.map((one) => requireKnown(one, from)))
+        const schemaOf = from === 'live' ? viewSchemaOf : versionSchema
+        return {
+          ...(await readSql(pool, projections.map(schemaOf), text, maxRows)),
+          position: null,
+        }
+      }
+      return asOf(
+        { pool, names },
+        at,
+        projections,
+        async (schemaOf, position) => ({
+          ...(await readSql(pool, projections.map(schemaOf), text, maxRows)),
+          position,
+        }),
+        building,
+      )
     },
     waitFor: (token, target, wait) =>
       waitForToken(pool, names, token, target && toTarget(target, 'live'), wait),

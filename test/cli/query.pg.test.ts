@@ -39,12 +39,16 @@ test('reads the live version', async () => {
     columns: ['key', 'trail', 'count'],
     rows: asText(foldNumbers(20)),
     hasMore: false,
+    position: null,
   })
 })
 
-test.for([1, 9, 20])('reads it as of position %i', async (position) => {
+test.for([0, 1, 9, 20])('reads it as of position %i', async (position) => {
   const { stdout } = await cli('query', all, 'sums', '--as-of', `${position}`, '--json')
-  expect(JSON.parse(stdout).rows).toEqual(asText(foldNumbers(position)))
+  expect(JSON.parse(stdout)).toMatchObject({
+    rows: asText(foldNumbers(position)),
+    position: `${position}`,
+  })
 })
 
 test('reads it as of a time', async () => {
@@ -67,6 +71,8 @@ test('shows a table, and says that there is more', async () => {
   expect(stdout).toContain('│ a b │')
   expect(stdout).toMatch(/the first 2 rows; --limit shows more\n$/)
   expect((await cli('query', 'select 1 as one', 'sums')).stdout).toMatch(/1 row\n$/)
+  const past = await cli('query', 'select 1 as one', 'sums', '--as-of', '2020-01-01')
+  expect(past.stdout).toMatch(/1 row as of position 0\n$/)
 })
 
 test.for([
@@ -75,8 +81,11 @@ test.for([
   ['two statements', 'select 1; select 2'],
   ['a mistake', 'select nothing from sum_list'],
   ['an unknown projection', all, 'orders'],
+  ['a version that was never built', all, 'sums', '--defined', '--version', '2'],
   ['a position that the log has not reached', all, 'sums', '--as-of', '21'],
   ['what is no moment', all, 'sums', '--as-of', 'last Tuesday'],
+  ['a time without a zone', all, 'sums', '--as-of', '2026-11-21T10:00:00'],
+  ['a time that is to come', all, 'sums', '--as-of', '2126-11-21T10:00:00Z'],
 ])('refuses %s', async ([, sql = '', projection = 'sums', ...options]) => {
   const { code, stdout, stderr } = await cli('query', sql, projection, ...options)
   expect(code).toBeGreaterThan(0)

@@ -36,6 +36,14 @@ test.for<[string, VersionState[], string[]]>([
     ],
     ['drop 1', 'promote 1', 'rollback 1'],
   ],
+  [
+    'a newer one that stands by',
+    [
+      { version: 1, state: 'live' },
+      { version: 2, state: 'standby' },
+    ],
+    ['drop 2', 'promote 2'],
+  ],
 ])('of a projection with %s, chooses what can be done', ([, versions, expected]) => {
   expect(choices(...versions)).toEqual(expected)
 })

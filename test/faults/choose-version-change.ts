@@ -24,5 +24,12 @@ export function chooseVersionChange(
   const { version, state } = other
   if (state === 'building') return { change: 'rebuild', version }
   if (state === 'ready') return { change: 'promote', version }
-  return { change: random.pick(['promote', 'rollback', 'drop']), version }
+  // Only an older one is rolled back to.
+  const isOlder = versions.some(
+    ({ state: live, version: newer }) => live === 'live' && version < newer,
+  )
+  return {
+    change: random.pick(isOlder ? ['promote', 'rollback', 'drop'] : ['promote', 'drop']),
+    version,
+  }
 }

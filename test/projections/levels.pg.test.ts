@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
-import { type AnyProjection, integer, projection, table, text } from '../../src/index.ts'
+import {
+  type AnyProjection,
+  integer,
+  type ProjectionWriter,
+  projection,
+  table,
+  text,
+} from '../../src/index.ts'
 import { projectionSubscription } from '../../src/projections/projection-subscriber.ts'
 import { appendToStream } from '../../src/store/append.ts'
 import { readCheckpoint } from '../../src/subscriptions/checkpoint.ts'
@@ -237,7 +244,7 @@ describe('a handler of `each`', () => {
             ? db
                 .insertInto('numbers')
                 .values({ key: data.amount === 13 ? `${name}/0` : data.key, n: data.amount })
-            : undefined,
+            : null,
       },
     })
     await appendAmounts(name, [1, 2, 13, 4])
@@ -261,12 +268,28 @@ describe('a handler of `each`', () => {
     ).toBe(BigInt(rows[0].position) - 1n)
   })
 
+  test('that forgets to return its statement stops the projection', async () => {
+    const name = newName()
+    const forgetful = (db: ProjectionWriter<{ numbers: typeof numbers }>) => {
+      db.insertInto('numbers').values({ key: name, n: 1 })
+    }
+    const definition = startDefinition(name).each({
+      // @ts-expect-error it returns nothing
+      on: { added: forgetful },
+    })
+    await appendAmounts(name, [1])
+    await using _follower = await follow(database, definition)
+    expect(await untilFailed(definition, 'HANDLER_FAILED')).toMatchObject({
+      message: expect.stringContaining('or null for nothing to write'),
+    })
+  })
+
   test.for(['commit', '  ROLLBACK', 'begin', 'savepoint a'])(
     'cannot ask for "%s"',
     async (text) => {
       const name = newName()
       const definition = startDefinition(name).each({
-        on: { added: (_db, { data }) => (data.key.startsWith(name) ? sql.raw(text) : undefined) },
+        on: { added: (_db, { data }) => (data.key.startsWith(name) ? sql.raw(text) : null) },
       })
       await appendAmounts(name, [1])
       await using _follower = await follow(database, definition)

@@ -52,7 +52,7 @@ function trails(run: number, partitions: number) {
                 insert into sent as s (key, sum, trail) values (${streamId}, ${n}, ${`,${n}`})
                 on conflict (key) do update
                 set sum = s.sum + excluded.sum, trail = s.trail || excluded.trail`
-            : undefined,
+            : null,
       },
     })
     .batch(

@@ -77,7 +77,7 @@ export function notesByEach(name: string, poisoned: Poisoned, options: Options =
               insert into rows as r (key, last, trail) values (${key}, ${refuse(poisoned, n)}, ${`,${n}`})
               on conflict (key) do update
               set last = excluded.last, trail = r.trail || excluded.trail`
-          : undefined,
+          : null,
     },
   })
 }
@@ -134,7 +134,7 @@ export function notesByLanes(name: string, poisoned: Poisoned, options: Options 
     .each({
       on: {
         noted: (db, { data: { key, n } }) =>
-          key.startsWith(`${name}/`) ? db.insertInto('seen').values({ n }) : undefined,
+          key.startsWith(`${name}/`) ? db.insertInto('seen').values({ n }) : null,
       },
     })
 }

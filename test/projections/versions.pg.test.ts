@@ -355,8 +355,17 @@ test('a version goes from ready to live, back to standby, live again, and is fol
   expect(await store.rollback(name)).toEqual({ projection: name, live: 1, before: 2 })
   expect(await statesOf(name)).toEqual({ 1: 'live', 2: 'standby' })
   expect(await versionShown(name)).toBe(1)
+  await expect(store.rollback(name)).rejects.toMatchObject({
+    code: 'PROJECTION_STATE_INVALID',
+    message: expect.stringMatching(/no version that is standby and older than the live one/),
+  })
 
   expect(await store.promote(name)).toEqual({ projection: name, live: 2, before: 1 })
+  expect(await versionShown(name)).toBe(2)
+  await expect(store.promote(name)).rejects.toMatchObject({
+    code: 'PROJECTION_STATE_INVALID',
+    message: `projection "${name}" has no version that is ready and newer than the live one: version 1 is standby, version 2 is live`,
+  })
   expect(await versionShown(name)).toBe(2)
   await first.stop()
   await store.drop(name, 1)

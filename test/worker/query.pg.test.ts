@@ -1,3 +1,4 @@
+import { type Kysely, sql } from 'kysely'
 import { afterAll, describe, expect, expectTypeOf, test } from 'vitest'
 import {
   type AnyProjection,
@@ -130,7 +131,7 @@ describe('the first query of a definition', () => {
       version,
       events: [Counted],
       tables: { items: table({ key: text().primaryKey(), ...columns }) },
-    }).each({ on: { counted: () => {} } })
+    }).each({ on: { counted: () => null } })
 
   test('says that there is no such projection, or version', async () => {
     await using store = await openStore()
@@ -163,4 +164,22 @@ describe('the first query of a definition', () => {
       message: expect.stringContaining('has column "b" in "items" as bigint instead of integer'),
     })
   })
+})
+
+test('a query can write nothing, whatever its types are', async () => {
+  const definition = counts('query_writes', 1)
+  await using _follower = await follow(database, definition)
+  await using store = await openStore()
+  const db = await store.query(definition)
+  const kysely = db as unknown as Kysely<{ counts: { key: string } }>
+  for (const write of [
+    kysely.deleteFrom('counts').execute(),
+    sql`create table public.stray (n integer)`.execute(kysely),
+  ]) {
+    await expect(write).rejects.toMatchObject({ code: '25006' })
+  }
+  // The connections are good for others.
+  expect(await db.selectFrom('counts').selectAll().execute()).toEqual([])
+  await expect(sql`select 1 / 0`.execute(kysely)).rejects.toMatchObject({ code: '22012' })
+  await store.append('query-writes', counted(1))
 })

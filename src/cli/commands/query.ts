@@ -1,8 +1,8 @@
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import type { AnyProjection } from '../../projections/projection.ts'
-import type { SqlResult } from '../../projections/read-sql.ts'
 import type { LogMoment } from '../../subscriptions/log-moment.ts'
+import type { ReadSqlResult } from '../../worker/create-store.ts'
 import { chooseProjection } from '../choose-projection.ts'
 import { formatCount, oneLine } from '../format.ts'
 import type { GlobalOptions } from '../global-options.ts'
@@ -26,7 +26,7 @@ export function queryCommand(host: Host): Command {
     .argument('<projections...>', 'names of projections in the config file')
     .option(
       '--as-of <position|time>',
-      'build them as of a position, or a time like 2026-11-21T10:00:00Z',
+      'build them as of a position, a time like 2026-11-21T10:00:00Z, or a day (midnight UTC)',
       logMoment,
     )
     .option('--defined', 'read the version that is defined (default: the live one)')
@@ -52,11 +52,12 @@ export function queryCommand(host: Host): Command {
     })
 }
 
-function resultText({ columns, rows, hasMore }: SqlResult): string {
+function resultText({ columns, rows, hasMore, position }: ReadSqlResult): string {
   const table = new Table({ head: [...columns], style: { head: [], border: [] } })
   for (const row of rows) table.push(columns.map((column) => cell(row[column] ?? null)))
   const count = `${formatCount(rows.length)} ${rows.length === 1 ? 'row' : 'rows'}`
-  return `${table.toString()}\n${hasMore ? `the first ${count}; --limit shows more` : count}`
+  const when = position === null ? '' : ` as of position ${formatCount(position)}`
+  return `${table.toString()}\n${hasMore ? `the first ${count}; --limit shows more` : count}${when}`
 }
 
 function cell(value: string | null): string {

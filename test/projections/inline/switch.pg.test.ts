@@ -122,7 +122,7 @@ test('an inline projection is rebuilt, promoted and rolled back 20 times while a
     await untilWritten(writers, 20)
     expect(await store.rollback('sums')).toMatchObject({ live: 1 })
     await untilWritten(writers, 20)
-    expect(await store.rollback('sums')).toMatchObject({ live: 2 })
+    expect(await store.promote('sums')).toMatchObject({ live: 2 })
   }
   await writers.stop()
   await expectExact(own.pool, 'sums_v2')
