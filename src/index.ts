@@ -40,8 +40,29 @@ export type { Token } from './core/token.ts'
 export type { Connection, KyselyLike, Queryable } from './db/queryable.ts'
 export { type Reactor, type ReactorOptions, reactor } from './jobs/reactor.ts'
 export { type AnyTask, type Job, type JobOptions, type Task, task } from './jobs/task.ts'
-export type { AsOfOptions } from './projections/as-of.ts'
-export type { BatchEvent, BatchEvents } from './projections/batch-events.ts'
+export type { QueryDiff } from './projections/diff/compare-by-query.ts'
+export type { RowDiff, TableDiff } from './projections/diff/compare-tables.ts'
+export type { DiffOptions, DiffResult } from './projections/diff/diff-versions.ts'
+export type {
+  ProjectionMode,
+  SetModeOptions,
+  SetModeResult,
+} from './projections/inline/set-mode.ts'
+export type { BatchEvent, BatchEvents } from './projections/lanes/batch-events.ts'
+export type { ProjectionWriter, WriteDatabase } from './projections/lanes/projection-writer.ts'
+export type { Write, Writes } from './projections/lanes/writes.ts'
+export {
+  type AnyProjection,
+  type Batch,
+  type Each,
+  type Fold,
+  type Projection,
+  type ProjectionOptions,
+  projection,
+} from './projections/projection.ts'
+export type { AsOfOptions } from './projections/query/as-of.ts'
+export type { ProjectionQuery, Queried, QueryDatabase } from './projections/query/query.ts'
+export type { SqlResult } from './projections/query/read-sql.ts'
 export {
   array,
   bigint,
@@ -56,34 +77,10 @@ export {
   text,
   timestamptz,
   uuid,
-} from './projections/column.ts'
-export type { Column } from './projections/column-spec.ts'
-export type { QueryDiff } from './projections/diff/compare-by-query.ts'
-export type { RowDiff, TableDiff } from './projections/diff/compare-tables.ts'
-export type { DiffOptions, DiffResult } from './projections/diff/diff-versions.ts'
-export type {
-  ProjectionMode,
-  SetModeOptions,
-  SetModeResult,
-} from './projections/inline/set-mode.ts'
-export type { NumericOptions } from './projections/numeric-text.ts'
-export {
-  type AnyProjection,
-  type Batch,
-  type Each,
-  type Fold,
-  type Projection,
-  type ProjectionOptions,
-  projection,
-} from './projections/projection.ts'
-export type { ProjectionWriter, WriteDatabase } from './projections/projection-writer.ts'
-export type { ProjectionQuery, Queried, QueryDatabase } from './projections/query.ts'
-export type { SqlResult } from './projections/read-sql.ts'
-export type { RebuildOptions, RebuildProgress, RebuildResult } from './projections/rebuild.ts'
-export type { RepartitionOptions, RepartitionResult } from './projections/repartition-version.ts'
-export type { ReplayOptions } from './projections/replay.ts'
-export { type RowsTable, type RowsTables, rows } from './projections/rows.ts'
-export type { PromoteOptions, SwitchOptions, SwitchResult } from './projections/switch-version.ts'
+} from './projections/tables/column.ts'
+export type { Column } from './projections/tables/column-spec.ts'
+export type { NumericOptions } from './projections/tables/numeric-text.ts'
+export { type RowsTable, type RowsTables, rows } from './projections/tables/rows.ts'
 export {
   type Columns,
   type ForeignKey,
@@ -97,9 +94,23 @@ export {
   type TableOptions,
   table,
   type Values,
-} from './projections/table.ts'
-export type { ProjectionState } from './projections/versions.ts'
-export type { Write, Writes } from './projections/writes.ts'
+} from './projections/tables/table.ts'
+export type {
+  RebuildOptions,
+  RebuildProgress,
+  RebuildResult,
+} from './projections/versions/rebuild.ts'
+export type {
+  RepartitionOptions,
+  RepartitionResult,
+} from './projections/versions/repartition-version.ts'
+export type { ReplayOptions } from './projections/versions/replay.ts'
+export type {
+  PromoteOptions,
+  SwitchOptions,
+  SwitchResult,
+} from './projections/versions/switch-version.ts'
+export type { ProjectionState } from './projections/versions/versions.ts'
 export type { Finding, FindingKind } from './sequencer/integrity/finding.ts'
 export type { SealOptions, SealResult } from './sequencer/integrity/seal-all.ts'
 export {
@@ -141,19 +152,19 @@ export type { ReadChainOptions } from './store/read-chain.ts'
 export type { LogPage, LogPageOptions, ReadLogOptions } from './store/read-log.ts'
 export type { QueryResult, QueryToken } from './store/read-query.ts'
 export type { ReadDirection, ReadStreamOptions, StreamPageOptions } from './store/read-stream.ts'
-export type { DiscardResult, DiscardTarget } from './subscriptions/discard-parked.ts'
 export type { LogMoment } from './subscriptions/log-moment.ts'
+export type { DiscardResult, DiscardTarget } from './subscriptions/parking/discard-parked.ts'
 export type {
   ParkedEntry,
   ParkedError,
   ParkedFilter,
   ParkedKey,
-} from './subscriptions/parked-key.ts'
+} from './subscriptions/parking/parked-key.ts'
 export type {
   RetryFailure,
   RetryOptions,
   RetryResult,
-} from './subscriptions/retry-parked.ts'
+} from './subscriptions/parking/retry-parked.ts'
 
 export type { WaitOptions } from './subscriptions/wait-for.ts'
 export type { AuditOptions, AuditResult } from './worker/audit.ts'

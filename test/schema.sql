@@ -1281,7 +1281,7 @@ comment on column tidemark.parked_events.stream_id is 'Stream of the event.';
 comment on column tidemark.parked_events.stream_version is 'Version of the event in its stream.';
 comment on column tidemark.parked_events.type is 'Type of the event.';
 comment on column tidemark.parked_events.version is 'Version of the subscription.';
-comment on function tidemark.partition_of(pg_catalog.text,integer) is 'Tells to which partition a key belongs. The worker computes the same; see src/subscriptions/hash-text.ts.
+comment on function tidemark.partition_of(pg_catalog.text,integer) is 'Tells to which partition a key belongs. The worker computes the same; see src/subscriptions/partitions/hash-text.ts.
 
 key:        a key, such as a stream''s id
 partitions: how many there are, from 1

@@ -1,4 +1,4 @@
--- Tells to which partition a key belongs. The worker computes the same; see src/subscriptions/hash-text.ts.
+-- Tells to which partition a key belongs. The worker computes the same; see src/subscriptions/partitions/hash-text.ts.
 --
 -- key:        a key, such as a stream's id
 -- partitions: how many there are, from 1

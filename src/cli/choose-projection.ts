@@ -1,6 +1,6 @@
 import { TidemarkError } from '../core/tidemark-error.ts'
 import type { AnyProjection } from '../projections/projection.ts'
-import { unknownProjection } from '../projections/switch-version.ts'
+import { unknownProjection } from '../projections/versions/switch-version.ts'
 
 /**
  * Chooses a definition by its name: the version that is asked for, else the newest.

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander'
-import { maxPartitions } from '../subscriptions/partition.ts'
+import { maxPartitions } from '../subscriptions/partitions/partition.ts'
 
 // The largest that Postgres takes where these values go: versions, milliseconds.
 const maxInteger = 2_147_483_647

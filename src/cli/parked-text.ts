@@ -1,6 +1,6 @@
 import Table from 'cli-table3'
-import type { ParkedEntry, ParkedError, ParkedKey } from '../subscriptions/parked-key.ts'
-import type { RetryResult } from '../subscriptions/retry-parked.ts'
+import type { ParkedEntry, ParkedError, ParkedKey } from '../subscriptions/parking/parked-key.ts'
+import type { RetryResult } from '../subscriptions/parking/retry-parked.ts'
 import { describeSubscription } from '../subscriptions/subscription-id.ts'
 import { formatCount, oneLine } from './format.ts'
 

@@ -3,12 +3,12 @@ import type { AnyEventDefinition, EventOf } from '../core/event.ts'
 import { type EventRegistry, eventRegistry } from '../core/event-registry.ts'
 import { TidemarkError } from '../core/tidemark-error.ts'
 import { defaultMaxParked, type OnError } from '../subscriptions/subscriber.ts'
-import type { BatchEvents } from './batch-events.ts'
-import { faultOfPartitions } from './check-partitions.ts'
-import { faultOfTables } from './check-tables.ts'
-import type { ProjectionWriter } from './projection-writer.ts'
-import type { DeclaredNames, Key, ReducedRow, Row, Table, Tables, Values } from './table.ts'
-import type { Writes } from './writes.ts'
+import type { BatchEvents } from './lanes/batch-events.ts'
+import type { ProjectionWriter } from './lanes/projection-writer.ts'
+import type { Writes } from './lanes/writes.ts'
+import { faultOfPartitions } from './tables/check-partitions.ts'
+import { faultOfTables } from './tables/check-tables.ts'
+import type { DeclaredNames, Key, ReducedRow, Row, Table, Tables, Values } from './tables/table.ts'
 
 export interface ProjectionOptions<D extends AnyEventDefinition, T extends Tables> {
   /** Raised with every change of tables or reducers. A new version is built beside the live one. */

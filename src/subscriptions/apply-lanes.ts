@@ -3,7 +3,7 @@ import type { SequencedEvent } from '../core/recorded-event.ts'
 import { settleAll } from '../db/settle-all.ts'
 import { handlerFailed } from './handler-failed.ts'
 import type { Chunk, Lane } from './lane.ts'
-import { keyIn, type ParkedEvent, type ParkedKeys } from './parked-keys.ts'
+import { keyIn, type ParkedEvent, type ParkedKeys } from './parking/parked-keys.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /**

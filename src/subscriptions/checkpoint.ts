@@ -1,7 +1,7 @@
 import { TidemarkError } from '../core/tidemark-error.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
-import { type Partition, whole } from './partition.ts'
+import { type Partition, whole } from './partitions/partition.ts'
 import { describeSubscription, type SubscriptionId } from './subscription-id.ts'
 
 /** A subscription's row; of one that is partitioned one of them. */

@@ -1,6 +1,6 @@
 import type { SequencedEvent } from '../core/recorded-event.ts'
 import type { Lane } from './lane.ts'
-import type { Partition } from './partition.ts'
+import type { Partition } from './partitions/partition.ts'
 import type { SubscriptionId } from './subscription-id.ts'
 
 /**

@@ -3,7 +3,7 @@ import type { Logger } from '../core/logger.ts'
 import type { LogNames } from '../db/log-names.ts'
 import type { LogSession } from './log-session.ts'
 import type { Pace } from './pace.ts'
-import type { ParkedKeys } from './parked-keys.ts'
+import type { ParkedKeys } from './parking/parked-keys.ts'
 import type { SharedMoves } from './shared-moves.ts'
 import type { SharedReads } from './shared-reads.ts'
 

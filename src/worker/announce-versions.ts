@@ -2,7 +2,7 @@ import type { Logger } from '../core/logger.ts'
 import type { LogNames } from '../db/log-names.ts'
 import type { Connection } from '../db/queryable.ts'
 import type { AnyProjection } from '../projections/projection.ts'
-import { listVersions } from '../projections/versions.ts'
+import { listVersions } from '../projections/versions/versions.ts'
 
 /**
  * Says which versions of projections the database has and this worker does not know: it leaves them to

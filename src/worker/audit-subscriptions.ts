@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { LogNames } from '../db/log-names.ts'
 import { type Finding, type FindingFields, finding } from '../sequencer/integrity/finding.ts'
-import { describePartition } from '../subscriptions/partition.ts'
+import { describePartition } from '../subscriptions/partitions/partition.ts'
 
 interface Row {
   readonly kind: string

@@ -9,8 +9,6 @@ import { type LogNames, logNames } from '../db/log-names.ts'
 import { settleAll } from '../db/settle-all.ts'
 import type { Reactor } from '../jobs/reactor.ts'
 import { reactorSubscription } from '../jobs/reactor-subscriber.ts'
-import { type AsOfOptions, asOf } from '../projections/as-of.ts'
-import { versionSchema } from '../projections/ddl.ts'
 import {
   type DiffOptions,
   type DiffResult,
@@ -24,21 +22,27 @@ import {
   setMode,
 } from '../projections/inline/set-mode.ts'
 import type { AnyProjection } from '../projections/projection.ts'
+import { type AsOfOptions, asOf } from '../projections/query/as-of.ts'
 import {
   listQueried,
   type ProjectionQuery,
   type Queried,
   queryProjections,
-} from '../projections/query.ts'
-import { readSql, type SqlResult } from '../projections/read-sql.ts'
-import { type RebuildOptions, type RebuildResult, rebuild } from '../projections/rebuild.ts'
+} from '../projections/query/query.ts'
+import { readSql, type SqlResult } from '../projections/query/read-sql.ts'
+import { requireReadable } from '../projections/query/require-readable.ts'
+import { versionSchema } from '../projections/tables/ddl.ts'
+import {
+  type RebuildOptions,
+  type RebuildResult,
+  rebuild,
+} from '../projections/versions/rebuild.ts'
 import {
   type RepartitionOptions,
   type RepartitionResult,
   repartition,
-} from '../projections/repartition-version.ts'
-import { type ReplayOptions, replay } from '../projections/replay.ts'
-import { requireReadable } from '../projections/require-readable.ts'
+} from '../projections/versions/repartition-version.ts'
+import { type ReplayOptions, replay } from '../projections/versions/replay.ts'
 import {
   dropVersion,
   type PromoteOptions,
@@ -46,7 +50,7 @@ import {
   rollback,
   type SwitchOptions,
   type SwitchResult,
-} from '../projections/switch-version.ts'
+} from '../projections/versions/switch-version.ts'
 import { dropSlots } from '../sequencer/drop-slots.ts'
 import { exportCheckpoint } from '../sequencer/integrity/export-checkpoint.ts'
 import { type SealOptions, type SealResult, sealAll } from '../sequencer/integrity/seal-all.ts'

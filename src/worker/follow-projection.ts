@@ -1,21 +1,21 @@
 import { keepTrying } from '../db/keep-trying.ts'
 import { isTransient } from '../db/sqlstate.ts'
 import { pause } from '../db/wait.ts'
-import type { AnyProjection } from '../projections/projection.ts'
 import {
   projectionSubscriber,
   projectionSubscription,
-} from '../projections/projection-subscriber.ts'
-import { readDivision } from '../projections/read-division.ts'
-import { settleVersion } from '../projections/settle-version.ts'
+} from '../projections/lanes/projection-subscriber.ts'
+import type { AnyProjection } from '../projections/projection.ts'
+import { readDivision } from '../projections/versions/read-division.ts'
+import { settleVersion } from '../projections/versions/settle-version.ts'
 import {
   ensureVersion,
   type ProjectionVersion,
   readIdentity,
   type VersionsToCreate,
-} from '../projections/versions.ts'
-import type { Partition } from '../subscriptions/partition.ts'
-import { runPartitions } from '../subscriptions/run-partitions.ts'
+} from '../projections/versions/versions.ts'
+import type { Partition } from '../subscriptions/partitions/partition.ts'
+import { runPartitions } from '../subscriptions/partitions/run-partitions.ts'
 import type { SubscriptionContext } from '../subscriptions/subscription-context.ts'
 
 export interface FollowOptions {

@@ -1,26 +1,30 @@
 import type pg from 'pg'
 import type { Logger } from '../core/logger.ts'
 import type { LogNames } from '../db/log-names.ts'
-import type { AnyProjection } from '../projections/projection.ts'
 import {
   projectionSubscriber,
   projectionSubscription,
-} from '../projections/projection-subscriber.ts'
-import { unknownVersion } from '../projections/switch-version.ts'
-import { ensureVersion } from '../projections/versions.ts'
+} from '../projections/lanes/projection-subscriber.ts'
+import type { AnyProjection } from '../projections/projection.ts'
+import { unknownVersion } from '../projections/versions/switch-version.ts'
+import { ensureVersion } from '../projections/versions/versions.ts'
 import {
   type DiscardResult,
   type DiscardTarget,
   discardParked,
-} from '../subscriptions/discard-parked.ts'
+} from '../subscriptions/parking/discard-parked.ts'
 import {
   listParked,
   listParkedEvents,
   type ParkedEntry,
   type ParkedFilter,
   type ParkedKey,
-} from '../subscriptions/parked-key.ts'
-import { type RetryOptions, type RetryResult, retryParked } from '../subscriptions/retry-parked.ts'
+} from '../subscriptions/parking/parked-key.ts'
+import {
+  type RetryOptions,
+  type RetryResult,
+  retryParked,
+} from '../subscriptions/parking/retry-parked.ts'
 
 /** What became of events that could not be applied, and what to do about them. */
 export interface ParkedStore {

@@ -1,11 +1,11 @@
 import { readHeldLocks } from '../db/held-locks.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
-import type { ProjectionState } from '../projections/versions.ts'
-import { listVersions } from '../projections/versions.ts'
+import type { ProjectionState } from '../projections/versions/versions.ts'
+import { listVersions } from '../projections/versions/versions.ts'
 import { leaderLockKey } from '../sequencer/leader-lock.ts'
 import { ownershipLockKey } from '../subscriptions/log-session.ts'
-import { countParked } from '../subscriptions/parked-key.ts'
+import { countParked } from '../subscriptions/parking/parked-key.ts'
 import type { SubscriptionId, SubscriptionKind } from '../subscriptions/subscription-id.ts'
 
 /** How a log and everything that reads it are doing. */

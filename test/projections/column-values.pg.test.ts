@@ -22,10 +22,10 @@ import {
   timestamptz,
   uuid,
 } from '../../src/index.ts'
-import { versionSchema } from '../../src/projections/ddl.ts'
-import { type FoldRow, FoldTable } from '../../src/projections/fold-table.ts'
-import { queryProjections } from '../../src/projections/query.ts'
-import { ensureVersion } from '../../src/projections/versions.ts'
+import { type FoldRow, FoldTable } from '../../src/projections/lanes/fold-table.ts'
+import { queryProjections } from '../../src/projections/query/query.ts'
+import { versionSchema } from '../../src/projections/tables/ddl.ts'
+import { ensureVersion } from '../../src/projections/versions/versions.ts'
 import { useDatabase } from '../support/database.ts'
 import { names } from './fixtures.ts'
 

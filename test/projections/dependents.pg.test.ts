@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createStore, integer, projection, type Store, table, text } from '../../src/index.ts'
-import { listVersions } from '../../src/projections/versions.ts'
+import { listVersions } from '../../src/projections/versions/versions.ts'
 import { createRole } from '../db/create-role.ts'
 import { useDatabase } from '../support/database.ts'
 import { Counted, counted } from './counts.ts'

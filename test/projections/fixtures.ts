@@ -3,17 +3,17 @@ import type { NewEvent } from '../../src/core/event.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { createPool } from '../../src/db/connect.ts'
 import { logNames } from '../../src/db/log-names.ts'
-import type { AnyProjection } from '../../src/projections/projection.ts'
 import {
   projectionSubscriber,
   projectionSubscription,
-} from '../../src/projections/projection-subscriber.ts'
-import { settleVersion } from '../../src/projections/settle-version.ts'
-import { ensureVersion } from '../../src/projections/versions.ts'
+} from '../../src/projections/lanes/projection-subscriber.ts'
+import type { AnyProjection } from '../../src/projections/projection.ts'
+import { settleVersion } from '../../src/projections/versions/settle-version.ts'
+import { ensureVersion } from '../../src/projections/versions/versions.ts'
 import { appendToStream } from '../../src/store/append.ts'
 import { LogSession } from '../../src/subscriptions/log-session.ts'
-import type { Partition } from '../../src/subscriptions/partition.ts'
-import { runPartitions } from '../../src/subscriptions/run-partitions.ts'
+import type { Partition } from '../../src/subscriptions/partitions/partition.ts'
+import { runPartitions } from '../../src/subscriptions/partitions/run-partitions.ts'
 import { type Background, inBackground } from '../sequencer/background.ts'
 import { until } from '../support/until.ts'
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createPool } from '../../src/db/connect.ts'
 import { createStore, type Store } from '../../src/index.ts'
-import { ensureVersion } from '../../src/projections/versions.ts'
+import { ensureVersion } from '../../src/projections/versions/versions.ts'
 import { LogSession } from '../../src/subscriptions/log-session.ts'
 import { followProjection } from '../../src/worker/follow-projection.ts'
 import { inBackground } from '../sequencer/background.ts'

@@ -9,7 +9,7 @@ import {
   table,
   text,
 } from '../../src/index.ts'
-import { projectionSubscription } from '../../src/projections/projection-subscriber.ts'
+import { projectionSubscription } from '../../src/projections/lanes/projection-subscriber.ts'
 import { appendToStream } from '../../src/store/append.ts'
 import { readCheckpoint } from '../../src/subscriptions/checkpoint.ts'
 import { useDatabase } from '../support/database.ts'

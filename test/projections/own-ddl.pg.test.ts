@@ -17,7 +17,7 @@ import {
   table,
   text,
 } from '../../src/index.ts'
-import { ensureVersion } from '../../src/projections/versions.ts'
+import { ensureVersion } from '../../src/projections/versions/versions.ts'
 import { useDatabase } from '../support/database.ts'
 import { commit, follow, names } from './fixtures.ts'
 

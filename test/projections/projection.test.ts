@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { event } from '../../src/core/event.ts'
 import { logNames } from '../../src/db/log-names.ts'
-import { integer, text } from '../../src/projections/column.ts'
+import { projectionSubscriber } from '../../src/projections/lanes/projection-subscriber.ts'
 import { projection } from '../../src/projections/projection.ts'
-import { projectionSubscriber } from '../../src/projections/projection-subscriber.ts'
-import { table } from '../../src/projections/table.ts'
+import { integer, text } from '../../src/projections/tables/column.ts'
+import { table } from '../../src/projections/tables/table.ts'
 
 const Counted = event('counted').v(1, z.object({ key: z.string() }))
 const counts = table({ key: text().primaryKey(), n: integer() })

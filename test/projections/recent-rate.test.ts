@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { RecentRate } from '../../src/projections/recent-rate.ts'
+import { RecentRate } from '../../src/projections/versions/recent-rate.ts'
 
 test('a rate is that of the last seconds, whatever was before', () => {
   const rate = new RecentRate()

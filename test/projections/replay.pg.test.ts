@@ -151,7 +151,7 @@ describe('a replay', () => {
     await commit(database.pool, counted(3))
     await second.untilCaughtUp()
     const head = await headPosition(database.pool)
-    const { resetVersion } = await import('../../src/projections/reset-version.ts')
+    const { resetVersion } = await import('../../src/projections/versions/reset-version.ts')
     await resetVersion(database.pool, names, { name, version: 2 }, head, { live: false })
     await commit(database.pool, counted(2))
     await second.untilCaughtUp()

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { RowCache } from '../../src/projections/row-cache.ts'
+import { RowCache } from '../../src/projections/lanes/row-cache.ts'
 
 const row = (n: number) => ({ n })
 

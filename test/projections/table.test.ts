@@ -14,7 +14,7 @@ import {
   text,
   uuid,
 } from '../../src/index.ts'
-import { FoldTable } from '../../src/projections/fold-table.ts'
+import { FoldTable } from '../../src/projections/lanes/fold-table.ts'
 
 const Counted = event('counted').v(1, z.object({ key: z.string() }))
 

@@ -19,7 +19,7 @@ import {
   text,
   timestamptz,
 } from '../../src/index.ts'
-import { ensureVersion } from '../../src/projections/versions.ts'
+import { ensureVersion } from '../../src/projections/versions/versions.ts'
 import { useDatabase } from '../support/database.ts'
 import { until } from '../support/until.ts'
 import { commit, follow, names, timeoutMs } from './fixtures.ts'

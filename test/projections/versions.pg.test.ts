@@ -8,8 +8,8 @@ import {
   silentLogger,
   table,
 } from '../../src/index.ts'
-import type { RebuildProgress } from '../../src/projections/rebuild.ts'
-import { ensureVersion, listVersions } from '../../src/projections/versions.ts'
+import type { RebuildProgress } from '../../src/projections/versions/rebuild.ts'
+import { ensureVersion, listVersions } from '../../src/projections/versions/versions.ts'
 import { LogSession } from '../../src/subscriptions/log-session.ts'
 import { followProjection } from '../../src/worker/follow-projection.ts'
 import { inBackground } from '../sequencer/background.ts'

@@ -10,7 +10,7 @@ import {
   table,
   text,
 } from '../../src/index.ts'
-import { listVersions } from '../../src/projections/versions.ts'
+import { listVersions } from '../../src/projections/versions/versions.ts'
 import { createRole } from '../db/create-role.ts'
 import { useDatabase } from '../support/database.ts'
 import { Counted, counted, counts } from './counts.ts'

@@ -10,7 +10,7 @@ import {
   table,
   text,
 } from '../../src/index.ts'
-import type { Columns } from '../../src/projections/table.ts'
+import type { Columns } from '../../src/projections/tables/table.ts'
 import { Counted, counted, counts } from '../projections/counts.ts'
 import { follow } from '../projections/fixtures.ts'
 import { dropLogSlots, sequenceNow } from '../sequencer/ledger.ts'

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { PromoteOptions, SwitchResult } from '../../projections/switch-version.ts'
+import type { PromoteOptions, SwitchResult } from '../../projections/versions/switch-version.ts'
 import type { GlobalOptions } from '../global-options.ts'
 import type { Host } from '../host.ts'
 import { eventCount, positiveInteger } from '../option-values.ts'

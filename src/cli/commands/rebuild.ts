@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { AnyProjection } from '../../projections/projection.ts'
-import type { RebuildOptions, RebuildResult } from '../../projections/rebuild.ts'
+import type { RebuildOptions, RebuildResult } from '../../projections/versions/rebuild.ts'
 import type { Store } from '../../worker/create-store.ts'
 import { chooseProjection } from '../choose-projection.ts'
 import { formatCount, formatDuration } from '../format.ts'

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { RepartitionResult } from '../../projections/repartition-version.ts'
+import type { RepartitionResult } from '../../projections/versions/repartition-version.ts'
 import { chooseProjection } from '../choose-projection.ts'
 import type { GlobalOptions } from '../global-options.ts'
 import type { Host } from '../host.ts'

@@ -5,7 +5,7 @@ import type { LogNames } from '../../db/log-names.ts'
 import { sqlstate, sqlstateOf } from '../../db/sqlstate.ts'
 import { transaction } from '../../db/transaction.ts'
 import { pause } from '../../db/wait.ts'
-import { unknownVersion } from '../switch-version.ts'
+import { unknownVersion } from '../versions/switch-version.ts'
 
 /** Two versions of one projection. */
 export interface VersionPair {

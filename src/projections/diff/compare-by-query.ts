@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { quoteIdent } from '../../db/quote-ident.ts'
-import { readPages } from '../user-query.ts'
+import { readPages } from '../query/user-query.ts'
 import type { Values } from './compare-tables.ts'
 
 /** What a query of the user's found. */

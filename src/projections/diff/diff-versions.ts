@@ -2,8 +2,13 @@ import type pg from 'pg'
 import { TidemarkError } from '../../core/tidemark-error.ts'
 import { cancellable } from '../../db/cancellable.ts'
 import type { LogNames } from '../../db/log-names.ts'
-import { noneInState, stateInvalid, unknownProjection, unknownVersion } from '../switch-version.ts'
-import { listVersions, type ProjectionVersion } from '../versions.ts'
+import {
+  noneInState,
+  stateInvalid,
+  unknownProjection,
+  unknownVersion,
+} from '../versions/switch-version.ts'
+import { listVersions, type ProjectionVersion } from '../versions/versions.ts'
 import { atOnePosition } from './at-one-position.ts'
 import { readComparable } from './comparable-tables.ts'
 import { compareByQuery, type QueryDiff } from './compare-by-query.ts'

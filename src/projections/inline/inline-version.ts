@@ -11,9 +11,9 @@ import { handlerFailed } from '../../subscriptions/handler-failed.ts'
 import type { Chunk } from '../../subscriptions/lane.ts'
 import { freezeEvent } from '../../subscriptions/shared-reads.ts'
 import type { Subscriber } from '../../subscriptions/subscriber.ts'
-import { versionSchema } from '../ddl.ts'
+import { projectionSubscriber } from '../lanes/projection-subscriber.ts'
 import type { AnyProjection } from '../projection.ts'
-import { projectionSubscriber } from '../projection-subscriber.ts'
+import { versionSchema } from '../tables/ddl.ts'
 import type { AppendedEvent, InlineDebt, InlineDebts } from './inline-debts.ts'
 
 /** What one transaction has to apply to one version. */

@@ -4,10 +4,10 @@ import { TidemarkError } from '../../core/tidemark-error.ts'
 import type { LogNames } from '../../db/log-names.ts'
 import { sqlstate, sqlstateOf } from '../../db/sqlstate.ts'
 import { transaction } from '../../db/transaction.ts'
-import { projectionLag } from '../lag.ts'
 import type { AnyProjection } from '../projection.ts'
-import { noneInState, stateInvalid, unknownProjection } from '../switch-version.ts'
-import { ensureVersion, listVersions, lockProjection } from '../versions.ts'
+import { projectionLag } from '../versions/lag.ts'
+import { noneInState, stateInvalid, unknownProjection } from '../versions/switch-version.ts'
+import { ensureVersion, listVersions, lockProjection } from '../versions/versions.ts'
 import {
   guardRows,
   type InlineSwitch,

@@ -11,7 +11,7 @@ import { sqlstate, sqlstateOf } from '../../db/sqlstate.ts'
 import { transaction } from '../../db/transaction.ts'
 import { leaderLockKey } from '../../sequencer/leader-lock.ts'
 import { ownershipLockKey } from '../../subscriptions/log-session.ts'
-import { listVersions, type ProjectionVersion } from '../versions.ts'
+import { listVersions, type ProjectionVersion } from '../versions/versions.ts'
 
 export interface InlineSwitch {
   readonly name: string

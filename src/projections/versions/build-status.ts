@@ -1,0 +1,105 @@
+import type { LogNames } from '../../db/log-names.ts'
+import { type Connection, run } from '../../db/queryable.ts'
+import type { ProjectionState } from './versions.ts'
+
+/** How far a version is built. */
+export interface BuildStatus {
+  readonly state: ProjectionState
+  /** Where it is; of several partitions the slowest. */
+  readonly position: bigint
+  /** How many events its partitions have passed on average. */
+  readonly passed: bigint
+  /** Whether it has the number of partitions that it is to have. */
+  readonly isDivided: boolean
+  readonly head: bigint
+  /** Whether its indexes are being made, which comes after the events. */
+  readonly isIndexing: boolean
+  /** Why it stands still; null while it goes on. */
+  readonly failure: string | null
+}
+
+interface Row {
+  readonly state: ProjectionState
+  readonly position: string
+  readonly passed: string
+  readonly is_divided: boolean
+  readonly head: string
+  readonly is_indexing: boolean
+  readonly failure: string | null
+}
+
+interface Version {
+  readonly name: string
+  readonly version: number
+}
+
+/** Reads how far a version is built; undefined when there is none, or none any more. */
+export async function readBuildStatus(
+  connection: Connection,
+  names: LogNames,
+  version: Version,
+): Promise<BuildStatus | undefined> {
+  const [row] = await run<Row>(connection, {
+    text: /* sql */ `
+      select
+        p.state,
+        case when s.is_inline then q.position else s.position end::text as position,
+        s.passed::text,
+        s.partitions = p.partitions as is_divided,
+        q.position::text as head,
+        exists (
+          select
+          from pg_stat_progress_create_index as i
+          join pg_class as c on c.oid = i.relid
+          join pg_namespace as n on n.oid = c.relnamespace
+          where i.datname = current_database() and n.nspname = p.schema_name
+        ) as is_indexing,
+        s.failure
+      from ${names.schema}.projections as p
+      cross join lateral (
+        select
+          min(position) as position,
+          trunc(avg(position))::bigint as passed,
+          max(partitions) as partitions,
+          bool_or(state = 'inline') as is_inline,
+          min(error ->> 'message') filter (where state = 'failed') as failure
+        from ${names.schema}.subscriptions
+        where kind = 'projection' and name = p.name and version = p.version
+      ) as s
+      cross join ${names.schema}.sequencer as q
+      where p.name = $1 and p.version = $2 and s.partitions is not null`,
+    values: [version.name, version.version],
+  })
+  if (row === undefined) return undefined
+  const { state, position, head, is_divided, is_indexing, failure } = row
+  return {
+    state,
+    position: BigInt(position),
+    passed: BigInt(row.passed),
+    isDivided: is_divided,
+    head: BigInt(head),
+    isIndexing: is_indexing,
+    failure,
+  }
+}
+
+/** Clears a failure, so that the version is tried again. */
+export async function reactivate(
+  connection: Connection,
+  names: LogNames,
+  version: Version,
+): Promise<void> {
+  await run(connection, {
+    text: /* sql */ `
+      update ${names.schema}.subscriptions
+      set state = 'active', error = null
+      where (kind, name, version, partition) in (
+        select kind, name, version, partition
+        from ${names.schema}.subscriptions
+        where kind = 'projection' and name = $1 and version = $2 and state = 'failed'
+        order by partition
+        for update
+      )`,
+    values: [version.name, version.version],
+  })
+}
