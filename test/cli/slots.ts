@@ -16,7 +16,15 @@ export function dropSlotsAtEnd(database: TestDatabase): void {
 
 /** Waits until a worker streams from the database's slot. */
 export async function untilStreaming(pool: pg.Pool): Promise<void> {
-  await until('a worker to stream', async () => (await countActiveSlots(pool)) > 0)
+  await until('a worker to stream', async (saw) => {
+    // A slot that is only being made is active, too.
+    const { rows } = await pool.query(/* sql */ `
+      select r.active
+      from tidemark.sequencer as s
+      left join pg_replication_slots as r on r.slot_name = s.slot_name`)
+    saw(rows)
+    return rows[0]?.active === true
+  })
 }
 
 /** Waits until the server has noticed that the last worker is gone. */

@@ -107,10 +107,11 @@ export async function untilSequenced(
 /** Waits until the log's slot is streamed from. @returns the server's process that does it. */
 export async function untilStreaming(asks: Asks): Promise<number> {
   return until('the slot to be streamed from', async (saw) => {
+    // One that is only being made is held by a process, too.
     const { rows } = await asks.query(/* sql */ `
-      select active_pid
-      from pg_replication_slots
-      where database = current_database()`)
+      select r.active_pid
+      from tidemark.sequencer as s
+      join pg_replication_slots as r on r.slot_name = s.slot_name`)
     saw(rows)
     return (rows[0]?.active_pid as number | null | undefined) ?? undefined
   })
