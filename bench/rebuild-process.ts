@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { keepHeapSmall } from '../src/cli/keep-heap-small.ts'
 import { createStore } from '../src/index.ts'
 import { balances } from './accounts.ts'
 
@@ -57,6 +58,8 @@ async function rebuild({ connectionString, keys, version }: RebuildOrder): Promi
 }
 
 if (process.argv[1] === import.meta.filename) {
+  // As the command line does.
+  keepHeapSmall()
   process.once('message', (order: RebuildOrder) => {
     rebuild(order).then(
       () => process.disconnect?.(),

@@ -5,11 +5,13 @@
  * closes, however that ends.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { keepHeapSmall } from '../src/cli/keep-heap-small.ts'
 import { createStore, runWorker, type Store } from '../src/index.ts'
 import { balances } from './accounts.ts'
 import { manyProjections } from './many-projections.ts'
 import type { WorkerOrder } from './worker-process.ts'
 
+keepHeapSmall() // as the command line does
 process.on('SIGINT', () => {}) // Ctrl-C reaches the whole group; the parent decides when we stop
 const stop = new AbortController()
 process.once('disconnect', () => stop.abort())
