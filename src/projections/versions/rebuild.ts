@@ -111,7 +111,12 @@ export async function build(
   const end = new AbortController()
   const signal = AbortSignal.any([end.signal, options.signal ?? end.signal])
   const session = new LogSession({ ...context, pollIntervalMs: 1_000 })
-  const caughtUp = () => settleVersion(pool, names, projection, signal)
+  const settled = new AbortController()
+  const caughtUp = async () => {
+    const isSettled = await settleVersion(pool, names, projection, signal)
+    if (isSettled) settled.abort()
+    return isSettled
+  }
   const parts = [
     session.run(signal),
     runPartitions(
@@ -130,7 +135,7 @@ export async function build(
     ),
   ]
   try {
-    const { position, state } = await watch(context, projection, options, signal)
+    const { position, state } = await watch(context, projection, options, signal, settled.signal)
     const { name, version } = projection
     const durationMs = Math.round(performance.now() - began)
     return { projection: name, version, position, state, durationMs }
@@ -199,13 +204,16 @@ async function divide(
   })
 }
 
+/** @param settled aborted when this process has found nothing left to do: then it is looked at once. */
 async function watch(
   context: RebuildContext,
   projection: AnyProjection,
   options: RebuildOptions,
   signal: AbortSignal,
+  settled: AbortSignal,
 ): Promise<BuildStatus> {
   const rate = new RecentRate()
+  let hurry = AbortSignal.any([signal, settled])
   let first: BuildStatus | undefined
   for (;;) {
     const status = await look(context, projection)
@@ -215,7 +223,9 @@ async function watch(
       if (status.failure !== null) throw failed(projection, status.failure)
       if (isBuilt(first, status)) return status
     }
-    if (!(await pause(progressIntervalMs, signal))) throw cancelled(projection, status ?? first)
+    if (await pause(progressIntervalMs, hurry)) continue
+    if (signal.aborted) throw cancelled(projection, status ?? first)
+    hurry = signal
   }
 }
 
