@@ -62,7 +62,11 @@ async function runControls(chosen: readonly Control[], asked: FaultArguments): P
     console.log(asked.spared ? `all but ${name}` : `${name}: ${breaks}`)
     const settings = asked.spared ? control.settings : brokenSettings(control)
     const options = optionsOf(asked, { settings, until: rules })
-    const { found, seconds } = await runFaults(options, interrupted.signal)
+    // A broken product may also hang, which proves nothing: that is said, and tried once more.
+    const { found, seconds } = await runFaults(options, interrupted.signal).catch((error) => {
+      console.error(`${name} came to no end and is run again:`, error)
+      return runFaults(options, interrupted.signal)
+    })
     const isRight = found.hasAny(rules) !== asked.spared
     verdicts.push(isRight)
     const outcome = found.hasAny(rules) ? 'failed' : 'held'
