@@ -1,12 +1,7 @@
-import { type LogCursor, type LogRun, readExtent, readRun } from './read-run.ts'
+import { readAlone } from './read-alone.ts'
+import { type LogCursor, type LogRun, readRun } from './read-run.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { Delivery } from './subscription-context.ts'
-
-/**
- * Events that stay in the server cost no memory here, and a statement over many of them costs little more
- * than one over few: chunks are so many times as long.
- */
-const inServerFactor = 20
 
 /**
  * Batches behind the head within which reads are shared: under load everybody is some behind. One in place
@@ -24,31 +19,18 @@ export async function readNext(
   delivery: Delivery,
   after: LogCursor,
 ): Promise<LogRun> {
-  const { pool, names, batchSize: maxEvents, shared, serverRun, session } = delivery
-  if (shared === undefined || delivery.haltAt !== null) {
-    return readAlone(subscriber, delivery, after)
-  }
+  const { pool, names, batchSize: maxEvents, haltAt, parked, shared, serverRun, session } = delivery
+  // What is parked has to be told from the rest here.
+  const types = subscriber.fetches || parked.events > 0 ? subscriber.types : null
+  const alone = () => readAlone(pool, names, after, { types, batchSize: maxEvents, end: haltAt })
+  if (shared === undefined || haltAt !== null) return alone()
   if (session.head.position - after.position > BigInt(maxEvents * nearBatches)) {
     shared.reads.leave(subscriber)
-    return readAlone(subscriber, delivery, after)
+    return alone()
   }
-  const readTypes = (types: readonly string[]) => readRun(pool, names, { after, maxEvents, types })
+  const readTypes = (all: readonly string[]) =>
+    readRun(pool, names, { after, maxEvents, types: all })
   const run = await shared.reads.read(subscriber, serverRun, after, readTypes)
   if (run !== undefined) return run
-  return shared.reads.meet(serverRun, after, await readAlone(subscriber, delivery, after))
-}
-
-function readAlone(
-  { types, fetches }: Subscriber,
-  { pool, names, batchSize, haltAt, parked }: Delivery,
-  after: LogCursor,
-): Promise<LogRun> {
-  // What is parked has to be told from the rest here.
-  const isRead = fetches || parked.events > 0
-  const wanted = isRead ? batchSize : batchSize * inServerFactor
-  const left = haltAt === null ? wanted : Number(haltAt - after.position)
-  const maxEvents = Math.min(wanted, left)
-  return isRead
-    ? readRun(pool, names, { after, maxEvents, types })
-    : readExtent(pool, names, { after, maxEvents })
+  return shared.reads.meet(serverRun, after, await alone())
 }

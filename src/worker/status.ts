@@ -4,6 +4,7 @@ import { type Connection, run } from '../db/queryable.ts'
 import type { ProjectionState } from '../projections/versions/versions.ts'
 import { listVersions } from '../projections/versions/versions.ts'
 import { leaderLockKey } from '../sequencer/leader-lock.ts'
+import { unsequencedEvents } from '../sequencer/unsequenced-events.ts'
 import { ownershipLockKey } from '../subscriptions/log-session.ts'
 import { countParked } from '../subscriptions/parking/parked-key.ts'
 import type { SubscriptionId, SubscriptionKind } from '../subscriptions/subscription-id.ts'
@@ -102,15 +103,7 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
         (
           select count(*)::integer
           from (
-            select
-            from ${names.schema}.events as e
-            where (e.incarnation, e.transaction_id) >= (q.low_incarnation, q.low_xid)
-              and not exists (
-                select
-                from ${names.schema}.commits as c
-                where c.incarnation = e.incarnation
-                  and c.transaction_id = e.transaction_id
-              )
+            ${unsequencedEvents(names.schema)}
             limit 10001
           ) as waiting
         ) as unsequenced,

@@ -5,6 +5,7 @@ import type { LogNames } from '../../db/log-names.ts'
 import { sqlstate, sqlstateOf } from '../../db/sqlstate.ts'
 import { transaction } from '../../db/transaction.ts'
 import { pause } from '../../db/wait.ts'
+import { unsequencedEvents } from '../../sequencer/unsequenced-events.ts'
 import { unknownVersion } from '../versions/switch-version.ts'
 
 /** Two versions of one projection. */
@@ -160,17 +161,7 @@ async function takeSnapshot(
       select case
         when s.state <> 'inline' then s.position
         -- An inline version has all that the snapshot sees: a place only while all of it has positions.
-        when exists (
-          select
-          from ${names.schema}.events as e
-          where (e.incarnation, e.transaction_id) >= (q.low_incarnation, q.low_xid)
-            and not exists (
-              select
-              from ${names.schema}.commits as c
-              where c.incarnation = e.incarnation
-                and c.transaction_id = e.transaction_id
-            )
-        ) then -1
+        when exists (${unsequencedEvents(names.schema)}) then -1
         else q.position
       end as position
     ) as l

@@ -10,6 +10,7 @@ import { quoteLiteral } from '../../db/quote-literal.ts'
 import { sqlstate, sqlstateOf } from '../../db/sqlstate.ts'
 import { transaction } from '../../db/transaction.ts'
 import { leaderLockKey } from '../../sequencer/leader-lock.ts'
+import { unsequencedEvents } from '../../sequencer/unsequenced-events.ts'
 import { ownershipLockKey } from '../../subscriptions/log-session.ts'
 import { listVersions, type ProjectionVersion } from '../versions/versions.ts'
 
@@ -123,17 +124,7 @@ async function requireWorkers(
     /* sql */ `
     select
       max(q.position - s.position)::text as lag,
-      exists (
-        select
-        from ${names.schema}.events as e
-        where (e.incarnation, e.transaction_id) >= (q.low_incarnation, q.low_xid)
-          and not exists (
-            select
-            from ${names.schema}.commits as c
-            where c.incarnation = e.incarnation
-              and c.transaction_id = e.transaction_id
-          )
-      ) as waits
+      exists (${unsequencedEvents(names.schema)}) as waits
     from ${names.schema}.sequencer as q
     left join ${names.schema}.subscriptions as s
       on s.kind = 'projection' and s.name = $1 and s.version = $2

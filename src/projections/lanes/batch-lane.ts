@@ -10,11 +10,12 @@ import { handlerFailed } from '../../subscriptions/handler-failed.ts'
 import type { Chunk, Lane } from '../../subscriptions/lane.ts'
 import type { Partition } from '../../subscriptions/partitions/partition.ts'
 import type { SubscriptionId } from '../../subscriptions/subscription-id.ts'
+import { enterSchemas } from '../enter-schemas.ts'
 import type { AnyBatch } from '../projection.ts'
 import { refuseTransactionControl } from '../query/exact-pool.ts'
 import { appendedEvents, fetchedEvents, storedEvents } from './batch-events.ts'
 import type { LaneTarget } from './each-lane.ts'
-import { compileWrites, enterSchema, writerOf } from './writes.ts'
+import { compileWrites, writerOf } from './writes.ts'
 
 interface BatchTarget extends LaneTarget {
   /** The streams whose events it reads in the server. */
@@ -45,7 +46,7 @@ export class BatchLane implements Lane {
     if (queries.length === 0) return
     try {
       await settleAll([
-        enterSchema(client, this.#target.schema),
+        enterSchemas(client, [this.#target.schema]),
         ...queries.map(({ sql, parameters }) => {
           refuseTransactionControl(sql)
           return client.query({ text: sql, values: [...parameters] })

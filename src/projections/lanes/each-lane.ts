@@ -5,11 +5,12 @@ import { isTransient } from '../../db/sqlstate.ts'
 import { handlerFailed } from '../../subscriptions/handler-failed.ts'
 import type { Chunk, Lane } from '../../subscriptions/lane.ts'
 import type { SubscriptionId } from '../../subscriptions/subscription-id.ts'
+import { enterSchemas } from '../enter-schemas.ts'
 import type { AnyEach } from '../projection.ts'
 import { refuseTransactionControl } from '../query/exact-pool.ts'
 import type { Tables } from '../tables/table.ts'
 import { StatementNames } from './statement-names.ts'
-import { compileWrites, enterSchema, type Writes, writerOf } from './writes.ts'
+import { compileWrites, type Writes, writerOf } from './writes.ts'
 
 /** One version of a projection, as its lanes write it. */
 export interface LaneTarget {
@@ -48,7 +49,7 @@ export class EachLane implements Lane {
   async apply(client: pg.ClientBase, { events }: Chunk): Promise<void> {
     const concerned = (events ?? []).filter(({ type }) => Object.hasOwn(this.#each.on, type))
     if (concerned.length === 0) return
-    const entered = enterSchema(client, this.#target.schema)
+    const entered = enterSchemas(client, [this.#target.schema])
     entered.catch(() => {})
     const db = writerOf(client, this.#target.tables, this.#target.schema)
     const sent: Sent[] = []

@@ -6,7 +6,6 @@ import {
   type RawBuilder,
 } from 'kysely'
 import type pg from 'pg'
-import { quoteIdent } from '../../db/quote-ident.ts'
 import { borrowedPool } from '../query/exact-pool.ts'
 import type { Tables } from '../tables/table.ts'
 import { EncodeValues } from './encode-values.ts'
@@ -42,16 +41,4 @@ export function compileWrites(db: Kysely<unknown>, writes: Writes): readonly Com
 
 function isList(writes: Write | readonly Write[]): writes is readonly Write[] {
   return Array.isArray(writes)
-}
-
-/**
- * Has names without a schema mean the tables of one version, for the rest of the transaction. What the
- * user's own search path holds is found behind them.
- */
-export async function enterSchema(client: pg.ClientBase, schema: string): Promise<void> {
-  await client.query({
-    name: 'tidemark-enter-schema',
-    text: "select set_config('search_path', concat_ws(', ', $1::text, nullif(current_setting('search_path'), '')), true)",
-    values: [quoteIdent(schema)],
-  })
 }

@@ -7,7 +7,8 @@ import { transaction } from '../../db/transaction.ts'
 import { applyLanes, commitLanes, resetLanes } from '../../subscriptions/apply-lanes.ts'
 import { type LogMoment, positionAt } from '../../subscriptions/log-moment.ts'
 import { ParkedKeys } from '../../subscriptions/parking/parked-keys.ts'
-import { type LogCursor, type LogRun, readExtent, readRun } from '../../subscriptions/read-run.ts'
+import { readAlone } from '../../subscriptions/read-alone.ts'
+import type { LogCursor, LogRun } from '../../subscriptions/read-run.ts'
 import type { Subscriber } from '../../subscriptions/subscriber.ts'
 import { projectionSubscriber } from '../lanes/projection-subscriber.ts'
 import type { AnyProjection } from '../projection.ts'
@@ -74,13 +75,8 @@ async function build(
   { batchSize = defaults.batchSize, signal }: AsOfOptions,
 ): Promise<void> {
   const subscriber = projectionSubscriber(copy, names)
-  const read = (after: LogCursor): Promise<LogRun> => {
-    const left = upto - after.position
-    const maxEvents = left < batchSize ? Number(left) : batchSize
-    return subscriber.fetches
-      ? readRun(pool, names, { after, maxEvents, types: subscriber.types })
-      : readExtent(pool, names, { after, maxEvents })
-  }
+  const types = subscriber.fetches ? subscriber.types : null
+  const read = (after: LogCursor) => readAlone(pool, names, after, { types, batchSize, end: upto })
   let cursor: LogCursor = { position: 0n, insertId: null }
   let ahead = upto > 0n ? read(cursor) : undefined
   try {

@@ -1,6 +1,6 @@
 import type pg from 'pg'
-import { quoteIdent } from '../../db/quote-ident.ts'
 import { transaction } from '../../db/transaction.ts'
+import { enterSchemas } from '../enter-schemas.ts'
 import { readPages, type TextRow } from './user-query.ts'
 
 export interface SqlResult {
@@ -25,10 +25,7 @@ export async function readSql(
 ): Promise<SqlResult> {
   return transaction(pool, async (client) => {
     await client.query('set transaction read only')
-    await client.query(
-      "select set_config('search_path', concat_ws(', ', $1::text, nullif(current_setting('search_path'), '')), true)",
-      [schemas.map(quoteIdent).join(', ')],
-    )
+    await enterSchemas(client, schemas)
     const rows: TextRow[] = []
     let columns: readonly string[] = []
     for await (const page of readPages(client, text, 'the query')) {
