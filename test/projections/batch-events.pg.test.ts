@@ -62,6 +62,56 @@ test.for(runSizes)('are what the log has, in runs of at most %i', async (maxEven
   expect(await readRelations(client, maxEvents)).toEqual(expected)
 })
 
+/** A node of a plan that was run. */
+interface PlanNode {
+  readonly 'Relation Name'?: string
+  readonly 'Actual Rows'?: number
+  readonly 'Actual Loops'?: number
+  readonly 'Rows Removed by Filter'?: number
+  readonly 'Node Type': string
+  readonly Plans?: readonly PlanNode[]
+}
+
+function flatten(node: PlanNode): readonly PlanNode[] {
+  return [node, ...(node.Plans ?? []).flatMap(flatten)]
+}
+
+async function explainRun(client: pg.ClientBase, select: string): Promise<readonly PlanNode[]> {
+  const chunk = { after: 0n, upto: 16n, events: null }
+  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: borrowedPool(client) }) })
+  const relation = storedEvents('tidemark', chunk, types)
+  const { rows } = await sql<{ 'QUERY PLAN': readonly { readonly Plan: PlanNode }[] }>`
+    explain (analyze, format json) select ${sql.raw(select)} from ${relation} as e`.execute(db)
+  return rows.flatMap((row) => row['QUERY PLAN'].flatMap(({ Plan }) => flatten(Plan)))
+}
+
+test('cost nothing for what comes after them in the ledger', async () => {
+  const client = await database.client()
+  await client.query(`
+    begin;
+    insert into tidemark.commits (position, event_count, incarnation, transaction_id, committed_at)
+    select 1000 + n, 1, 1, (900000 + n)::text::xid8, now() from generate_series(1, 5000) as n;
+    analyze tidemark.commits`)
+  const nodes = await explainRun(client, 'count(*)')
+  const read = nodes
+    .filter((node) => node['Relation Name'] === 'commits')
+    .map((node) => {
+      const rows = (node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0)
+      return rows * (node['Actual Loops'] ?? 1)
+    })
+  await client.query('rollback')
+  expect(read.length).toBeGreaterThan(1)
+  expect(read.reduce((sum, rows) => sum + rows)).toBeLessThan(20)
+})
+
+test.for([
+  ['max(version)', false],
+  ['max(ordinal)', true],
+] as const)('are numbered for a statement that asks: %s', async ([select, isNumbered]) => {
+  const nodes = await explainRun(await database.client(), select)
+  expect(nodes.some((node) => node['Node Type'] === 'WindowAgg')).toBe(isNumbered)
+})
+
 describe('a table that disagrees with the ledger stops the statement:', () => {
   const at = (position: number) =>
     `(transaction_id, insert_id) in (
