@@ -5,7 +5,7 @@
 -- generation:        the generation that ends
 -- system_identifier: the cluster that the log is in now
 -- raises:            TM007 another leader has taken over
--- locks:             the event log exclusively, for a moment, to change a column default
+-- locks:             event log and outbox exclusively, for a moment, to change a column default
 create or replace function tidemark.begin_incarnation(
   generation bigint,
   system_identifier bigint
@@ -42,5 +42,6 @@ begin
     table_id = 'tidemark.home'::regclass,
     transaction_id = pg_current_xact_id();
   execute format('alter table tidemark.events alter column incarnation set default %s', v_incarnation);
+  execute format('alter table tidemark.outbox alter column incarnation set default %s', v_incarnation);
 end
 $$;

@@ -1,5 +1,5 @@
 -- Begins a new generation of the sequencer on a new slot, or without one by polling, and continues the
--- ledger exactly from the table: commits that the snapshot sees and the ledger does not have are written
+-- ledger, and the outbox's, exactly from the tables: commits that the snapshot sees and the ledger does not have are written
 -- now, in the order of their last insert_id; all others follow in the slot's stream, or in the next
 -- window (see sequence_window).
 --
@@ -12,7 +12,7 @@
 -- lsn:        the slot's consistent point: the stream begins there; null without a slot
 -- channel:    where to announce the new position; null for silence
 -- publication: fingerprint of the publication, taken before the slot was made
--- returns:    sequenced: how many commits were written; last_position: the last one now
+-- returns:    sequenced: how many rows both ledgers have got; last_position: the last one of events now
 -- raises:     TM007 another leader has taken over: nothing was written
 -- locks:      the sequencer row, until the end of the transaction
 create or replace function tidemark.sequence_from_table(
@@ -31,6 +31,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_sequencer tidemark.sequencer;
+  v_outbox record;
 begin
   select s.*
   into v_sequencer
@@ -77,9 +78,15 @@ begin
   into sequence_from_table.sequenced, sequence_from_table.last_position
   from written as w;
 
+  select o.sequenced, o.last_position
+  into v_outbox
+  from tidemark.sequence_outbox_from_table(v_sequencer, sequence_from_table.snapshot) as o;
+  sequence_from_table.sequenced := sequence_from_table.sequenced + v_outbox.sequenced;
+
   update tidemark.sequencer as s
   set
     position = sequence_from_table.last_position,
+    outbox_position = v_outbox.last_position,
     lsn = sequence_from_table.lsn,
     slot_name = sequence_from_table.slot_name,
     publication = sequence_from_table.publication,
@@ -90,8 +97,13 @@ begin
     low_incarnation = s.incarnation,
     low_xid = pg_snapshot_xmin(sequence_from_table.snapshot);
 
-  if sequence_from_table.sequenced > 0 and sequence_from_table.channel is not null then
+  if sequence_from_table.last_position > v_sequencer.position
+    and sequence_from_table.channel is not null
+  then
     perform pg_notify(sequence_from_table.channel, sequence_from_table.last_position::text);
+  end if;
+  if v_outbox.last_position > v_sequencer.outbox_position then
+    perform tidemark.announce_outbox(sequence_from_table.channel, v_outbox.last_position);
   end if;
 end
 $$;

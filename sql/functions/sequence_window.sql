@@ -1,4 +1,4 @@
--- Writes into the ledger what a snapshot sees and the one before it does not, in the order of the last
+-- Writes into the ledger, and into the outbox's, what a snapshot sees and the one before it does not, in the order of the last
 -- insert_id of each transaction (see sequence_from_table). Never waits for a long transaction, and costs
 -- no more while there is one: a transaction that the snapshot before saw under way is looked up by its
 -- id, all others begin at its end.
@@ -6,7 +6,7 @@
 -- generation: the leader's generation
 -- snapshot:   pg_current_snapshot() of the calling statement
 -- channel:    where to announce the new position; null for silence
--- returns:    sequenced: how many commits were written; last_position: the last one now
+-- returns:    sequenced: how many rows both ledgers have got; last_position: the last one of events now
 -- raises:     TM007 another leader has taken over: nothing was written
 -- locks:      the sequencer row, until the end of the transaction, when there is something to write
 create or replace function tidemark.sequence_window(
@@ -23,6 +23,8 @@ as $$
 declare
   v_sequencer tidemark.sequencer;
   v_missing xid8[];
+  v_published xid8[];
+  v_outbox_position bigint;
 begin
   select s.*
   into v_sequencer
@@ -51,7 +53,8 @@ begin
           and e.transaction_id = r.id
       )
   );
-  sequence_window.sequenced := cardinality(v_missing);
+  v_published := tidemark.find_published(v_sequencer, sequence_window.snapshot);
+  sequence_window.sequenced := cardinality(v_missing) + cardinality(v_published);
   sequence_window.last_position := v_sequencer.position;
   if sequence_window.sequenced = 0 then
     return;
@@ -90,18 +93,24 @@ begin
     order by m.last_insert_id
     returning c.position
   )
-  select max(w.position)
+  select coalesce(max(w.position), v_sequencer.position)
   into sequence_window.last_position
   from written as w;
+
+  v_outbox_position := tidemark.write_published(v_sequencer, v_published);
 
   update tidemark.sequencer as s
   set
     position = sequence_window.last_position,
+    outbox_position = v_outbox_position,
     snapshot = sequence_window.snapshot,
     low_xid = greatest(s.low_xid, pg_snapshot_xmin(sequence_window.snapshot));
 
-  if sequence_window.channel is not null then
+  if sequence_window.last_position > v_sequencer.position and sequence_window.channel is not null then
     perform pg_notify(sequence_window.channel, sequence_window.last_position::text);
+  end if;
+  if v_outbox_position > v_sequencer.outbox_position then
+    perform tidemark.announce_outbox(sequence_window.channel, v_outbox_position);
   end if;
 end
 $$;

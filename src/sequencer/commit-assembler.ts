@@ -5,23 +5,26 @@ import type { Lsn } from './lsn.ts'
 export type WalMessage =
   | { readonly tag: 'begin' }
   | { readonly tag: 'event'; readonly incarnation: string; readonly transactionId: string }
+  /** A row of the outbox. */
+  | { readonly tag: 'message'; readonly incarnation: string; readonly transactionId: string }
   /** A row of another table. */
   | { readonly tag: 'foreign-row' }
   | { readonly tag: 'commit'; readonly endLsn: Lsn; readonly committedAtUs: bigint }
   | { readonly tag: 'other' }
 
-/** One committed transaction that appended events. */
+/** One committed transaction that appended events, published messages, or did both. */
 export interface WalCommit {
   readonly incarnation: string
   readonly transactionId: string
   readonly eventCount: number
+  readonly messageCount: number
   /** First byte after the commit record: what may be confirmed once the ledger row is durable. */
   readonly endLsn: Lsn
   /** Microseconds since 1970. */
   readonly committedAtUs: bigint
 }
 
-/** What a commit message ended: its end, and the commit if it appended events. */
+/** What a commit message ended: its end, and the commit if it appended or published. */
 export interface AssembledTransaction {
   readonly endLsn: Lsn
   readonly commit: WalCommit | undefined
@@ -31,6 +34,7 @@ interface OpenTransaction {
   incarnation: string
   transactionId: string
   eventCount: number
+  messageCount: number
 }
 
 /**
@@ -58,7 +62,10 @@ export class CommitAssembler {
         this.#begin()
         return undefined
       case 'event':
-        this.#count(message.incarnation, message.transactionId)
+        this.#join(message.incarnation, message.transactionId).eventCount += 1
+        return undefined
+      case 'message':
+        this.#join(message.incarnation, message.transactionId).messageCount += 1
         return undefined
       case 'foreign-row':
         this.#requireOpen()
@@ -72,7 +79,7 @@ export class CommitAssembler {
 
   #begin(): void {
     if (this.#open !== undefined) throw invalidStream('a transaction began inside another')
-    this.#open = { incarnation: '', transactionId: '', eventCount: 0 }
+    this.#open = { incarnation: '', transactionId: '', eventCount: 0, messageCount: 0 }
   }
 
   #requireOpen(): OpenTransaction {
@@ -80,9 +87,10 @@ export class CommitAssembler {
     return this.#open
   }
 
-  #count(incarnation: string, transactionId: string): void {
+  /** @returns the open transaction, which the row says to be of. */
+  #join(incarnation: string, transactionId: string): OpenTransaction {
     const open = this.#requireOpen()
-    if (open.eventCount === 0) {
+    if (open.transactionId === '') {
       open.incarnation = incarnation
       open.transactionId = transactionId
     } else if (open.transactionId !== transactionId) {
@@ -90,7 +98,7 @@ export class CommitAssembler {
         `one commit carries transactions ${open.transactionId} and ${transactionId}`,
       )
     }
-    open.eventCount += 1
+    return open
   }
 
   #commit(endLsn: Lsn, committedAtUs: bigint): AssembledTransaction {
@@ -99,7 +107,7 @@ export class CommitAssembler {
     this.#open = undefined
     return {
       endLsn,
-      commit: open.eventCount === 0 ? undefined : { ...open, endLsn, committedAtUs },
+      commit: open.transactionId === '' ? undefined : { ...open, endLsn, committedAtUs },
     }
   }
 }

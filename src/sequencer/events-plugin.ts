@@ -9,10 +9,16 @@ type Message = ReturnType<PgoutputPlugin['parse']>
 
 /** What is known of a table whose rows come: where the columns stand that are read, if it is ours. */
 interface Relation {
-  readonly isEvents: boolean
+  /** What a row of it is; undefined for a table that is not ours. */
+  readonly row: 'event' | 'message' | undefined
   readonly incarnation: number
   readonly transactionId: number
 }
+
+const rowKinds: ReadonlyMap<string, 'event' | 'message'> = new Map([
+  ['events', 'event'],
+  ['outbox', 'message'],
+])
 
 /** Microseconds from 1970, which commits are counted from here, to 2000, which the server counts from. */
 const serverEpochUs = 946_684_800_000_000n
@@ -87,19 +93,19 @@ export class EventsPlugin extends PgoutputPlugin {
       reader.skip(8)
       return column
     })
-    const isEvents = schema === this.#schema && name === 'events'
+    const row = schema === this.#schema ? rowKinds.get(name) : undefined
     const incarnation = columns.indexOf('incarnation')
     const transactionId = columns.indexOf('transaction_id')
-    if (isEvents && (incarnation < 0 || transactionId < 0)) {
-      throw invalidStream(`the columns of events are ${columns.join(', ')}`)
+    if (row !== undefined && (incarnation < 0 || transactionId < 0)) {
+      throw invalidStream(`the columns of ${name} are ${columns.join(', ')}`)
     }
-    this.#relations.set(buffer.readUInt32BE(1), { isEvents, incarnation, transactionId })
+    this.#relations.set(buffer.readUInt32BE(1), { row, incarnation, transactionId })
   }
 
   #insert(buffer: Buffer): WalMessage {
     const relation = this.#relations.get(buffer.readUInt32BE(1))
     if (relation === undefined) throw invalidStream('a row came of a table that was not described')
-    if (!relation.isEvents) return { tag: 'foreign-row' }
+    if (relation.row === undefined) return { tag: 'foreign-row' }
     const reader = new Reader(buffer, 6)
     const count = reader.int16()
     let incarnation: string | undefined
@@ -110,9 +116,9 @@ export class EventsPlugin extends PgoutputPlugin {
       else reader.skipValue()
     }
     if (incarnation === undefined || transactionId === undefined) {
-      throw invalidStream('an event came without its transaction')
+      throw invalidStream(`a row of kind ${relation.row} came without its transaction`)
     }
-    return { tag: 'event', incarnation, transactionId }
+    return { tag: relation.row, incarnation, transactionId }
   }
 }
 

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { failpoint } from '../core/failpoint.ts'
 import { TidemarkError } from '../core/tidemark-error.ts'
 import { readServerFacts, requireUsableServer, type ServerFacts } from '../db/preflight.ts'
 import { verifyPublication } from '../db/publication.ts'
@@ -81,6 +82,7 @@ async function becomeLeader(
 async function follow(term: Term, slot: TrustedSlot): Promise<void> {
   const fields = { slot: slot.slotName, position: `${slot.state.position}` }
   term.logger.info(fields, 'leading the sequencer')
+  failpoint('slot-trusted')
   try {
     await walTerm({ ...term, slot })
   } catch (error) {

@@ -12,11 +12,18 @@ export interface LedgerWriterOptions {
   readonly names: LogNames
   readonly generation: bigint
   readonly position: bigint
+  readonly outboxPosition: bigint
   /** Commits in one statement. */
   readonly maxBatch: number
   readonly signal: AbortSignal
   /** The oldest `count` commits are durable in the ledger; the last one ends at `endLsn`. */
   readonly onDurable: (count: number, endLsn: Lsn) => void
+}
+
+interface WrittenRow {
+  readonly sequenced: number
+  readonly last_position: string
+  readonly last_outbox_position: string
 }
 
 /** How long to wait for a commit that the WAL delivered and no snapshot shows yet. */
@@ -31,12 +38,14 @@ export class LedgerWriter {
   readonly #options: LedgerWriterOptions
   readonly #queue: WalCommit[] = []
   #position: bigint
+  #outboxPosition: bigint
   #lowXid: string | null = null
   #wake: () => void = () => {}
 
   constructor(options: LedgerWriterOptions) {
     this.#options = options
     this.#position = options.position
+    this.#outboxPosition = options.outboxPosition
   }
 
   /** Commits that wait to be written. */
@@ -96,11 +105,13 @@ export class LedgerWriter {
     const batch = this.#queue.slice(0, maxBatch)
     const lowXid = this.#lowXid
     try {
-      const answer = client.query<{ sequenced: number; last_position: string }>({
+      const answer = client.query<WrittenRow>({
         name: 'tidemark-sequence-commits',
         text: /* sql */ `
-          select sequenced, last_position::text
-          from ${names.schema}.sequence_commits($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+          select sequenced, last_position::text, last_outbox_position::text
+          from ${names.schema}.sequence_commits(
+            $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+          )`,
         values: [
           generation.toString(),
           this.#position.toString(),
@@ -112,25 +123,28 @@ export class LedgerWriter {
           lowXid,
           names.channel,
           names.publication,
+          messageCounts(batch),
+          this.#outboxPosition.toString(),
         ],
       })
       failpoint('ledger-sent')
       const { rows } = await answer
       const row = rows[0]
       if (row === undefined || row.sequenced === 0) return 0
-      this.#written(row.sequenced, BigInt(row.last_position), lowXid)
+      this.#written(row, lowXid)
       return row.sequenced
     } catch (error) {
       throw this.#superseded(error)
     }
   }
 
-  #written(count: number, position: bigint, lowXid: string | null): void {
+  #written(row: WrittenRow, lowXid: string | null): void {
     failpoint('ledger-written')
     if (this.#lowXid === lowXid) this.#lowXid = null
-    this.#position = position
-    const last = this.#queue.splice(0, count).at(-1)
-    if (last !== undefined) this.#options.onDurable(count, last.endLsn)
+    this.#position = BigInt(row.last_position)
+    this.#outboxPosition = BigInt(row.last_outbox_position)
+    const last = this.#queue.splice(0, row.sequenced).at(-1)
+    if (last !== undefined) this.#options.onDurable(row.sequenced, last.endLsn)
   }
 
   #superseded(error: unknown): unknown {
@@ -142,6 +156,12 @@ export class LedgerWriter {
 /** Of values that need no quotes. The driver looks at each for whether it does: a third of a commit's cost. */
 function arrayLiteral(values: readonly (string | number)[]): string {
   return `{${values.join(',')}}`
+}
+
+/** Null where nobody published, so that the outbox costs nothing. */
+function messageCounts(batch: readonly WalCommit[]): string | null {
+  if (batch.every((commit) => commit.messageCount === 0)) return null
+  return arrayLiteral(batch.map((commit) => commit.messageCount))
 }
 
 /** Formats times in microseconds since 1970. Those of one second differ in their last digits alone. */

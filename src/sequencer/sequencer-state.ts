@@ -7,6 +7,8 @@ import { type Lsn, parseLsn } from './lsn.ts'
 /** The sequencer's row. */
 export interface SequencerState {
   readonly position: bigint
+  /** Of the outbox, which has positions of its own. */
+  readonly outboxPosition: bigint
   /** Every commit of the WAL that ends here or before is in the ledger, or has no events. */
   readonly lsn: Lsn | null
   readonly slotName: string | null
@@ -24,6 +26,7 @@ export interface SequencerState {
 
 interface Row {
   readonly position: string
+  readonly outbox_position: string
   readonly lsn: string | null
   readonly slot_name: string | null
   readonly publication: string | null
@@ -35,7 +38,7 @@ interface Row {
   readonly poll_reason: string | null
 }
 
-const columns = `position::text, lsn::text, slot_name, publication, generation::text,
+const columns = `position::text, outbox_position::text, lsn::text, slot_name, publication, generation::text,
   system_identifier::text, incarnation::integer, mode, snapshot::text, poll_reason`
 
 /**
@@ -97,6 +100,7 @@ function toState(row: Row | undefined, schema: string): SequencerState {
   if (row === undefined) throw notInstalled(schema)
   return {
     position: BigInt(row.position),
+    outboxPosition: BigInt(row.outbox_position),
     lsn: row.lsn === null ? null : parseLsn(row.lsn),
     slotName: row.slot_name,
     publication: row.publication,

@@ -62,6 +62,22 @@ function hasAllThatIsMissing({ confirmedLsn }: Slot, recorded: Lsn): boolean {
   return confirmedLsn <= recorded
 }
 
+/**
+ * Looks again at a slot, once it is streamed from: until then somebody may have made it again under its name,
+ * after it was trusted or recorded. From then on nobody can without ending the stream.
+ *
+ * @throws Error when the stream leaves out commits that the ledger lacks.
+ */
+export async function requireAllThatIsMissing(
+  client: pg.ClientBase,
+  { slotName, startLsn }: TrustedSlot,
+): Promise<void> {
+  const slots = await listSlots(client, slotName)
+  const slot = slots.find(({ name }) => name === slotName)
+  if (slot !== undefined && hasAllThatIsMissing(slot, startLsn)) return
+  throw new Error(`replication slot "${slotName}" was dropped, or made again by somebody else`)
+}
+
 async function continueOn(
   context: SlotContext,
   state: SequencerState,

@@ -16,3 +16,17 @@ export function unsequencedEvents(schema: string): string {
           and c.transaction_id = e.transaction_id
       )`
 }
+
+/** The same of the messages of the outbox. */
+export function unsequencedMessages(schema: string): string {
+  return /* sql */ `
+    select
+    from ${schema}.outbox as o
+    where (o.incarnation, o.transaction_id) >= (q.low_incarnation, q.low_xid)
+      and not exists (
+        select
+        from ${schema}.outbox_commits as c
+        where c.incarnation = o.incarnation
+          and c.transaction_id = o.transaction_id
+      )`
+}

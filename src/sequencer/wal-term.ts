@@ -3,21 +3,22 @@ import { LedgerWriter } from './ledger-writer.ts'
 import { trackLowXid } from './low-xid.ts'
 import { recordIdle } from './record-idle.ts'
 import type { TermSettings } from './term-settings.ts'
-import type { TrustedSlot } from './trusted-slot.ts'
+import { requireAllThatIsMissing, type TrustedSlot } from './trusted-slot.ts'
 import { WalStream } from './wal-stream.ts'
 
 export interface WalContext {
   readonly client: pg.Client
   readonly settings: TermSettings
   readonly slot: TrustedSlot
-  /** Called when the server has accepted the slot. */
+  /** Called when the slot is streamed from. */
   readonly onStart: () => void
   readonly signal: AbortSignal
 }
 
 /**
  * Writes the ledger from the stream of a slot, from where the ledger ends until one of the two
- * connections ends or the term is aborted.
+ * connections ends or the term is aborted. Nothing of the stream is written before it is certain that it
+ * leaves out nothing.
  *
  * @throws what ended it, unless it was aborted.
  */
@@ -30,6 +31,7 @@ export async function walTerm(context: WalContext): Promise<void> {
     names: settings.names,
     generation: slot.state.generation,
     position: slot.state.position,
+    outboxPosition: slot.state.outboxPosition,
     maxBatch: settings.maxBatch,
     signal: ended,
     onDurable: (count, endLsn) => {
@@ -51,14 +53,27 @@ export async function walTerm(context: WalContext): Promise<void> {
       if (writer.waiting >= settings.maxWaiting) stream.pause()
     },
   })
-  const tracking = trackLowXid(client, stream, writer, ended)
-  const recording = recordIdle(client, settings.names.schema, slot, stream, ended)
-  const stop = () => void stream.stop()
+  const started = Promise.withResolvers<void>()
+  const write = async () => {
+    await started.promise
+    if (ended.aborted) return
+    await requireAllThatIsMissing(client, slot)
+    onStart()
+    await untilFirstEnds(term, [
+      writer.run(),
+      trackLowXid(client, stream, writer, ended),
+      recordIdle(client, settings.names.schema, slot, stream, ended),
+    ])
+  }
+  const stop = () => {
+    started.resolve()
+    void stream.stop()
+  }
   client.once('end', stop)
   ended.addEventListener('abort', stop, { once: true })
   if (ended.aborted) stop()
   try {
-    await untilFirstEnds(term, [stream.run(onStart), writer.run(), tracking, recording])
+    await untilFirstEnds(term, [stream.run(started.resolve), write()])
   } finally {
     ended.removeEventListener('abort', stop)
   }

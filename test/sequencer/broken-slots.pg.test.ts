@@ -2,6 +2,11 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
+import { silentLogger } from '../../src/core/logger.ts'
+import { connect } from '../../src/db/connect.ts'
+import { logNames } from '../../src/db/log-names.ts'
+import { readSequencer } from '../../src/sequencer/sequencer-state.ts'
+import { walTerm } from '../../src/sequencer/wal-term.ts'
 import { chosenVersion, installedVersion } from '../support/servers/chosen-postgres.ts'
 import { until } from '../support/until.ts'
 import { append, findFaults, readLedger, untilSequenced } from './ledger.ts'
@@ -56,6 +61,36 @@ test('a physical slot that took the recorded name is left alone, and a new one m
   const { rows } = await log.pool.query('select slot_name, slot_type from pg_replication_slots')
   expect(rows).toHaveLength(2)
   expect(rows).toContainEqual({ slot_name: log.slot, slot_type: 'physical' })
+})
+
+test('a slot that is made again after it was trusted gives the ledger nothing', async () => {
+  const log = await startUnattended()
+  const { connectionString, pool } = log
+  const client = await connect({ connectionString, applicationName: 'term' })
+  onTestFinished(() => client.end())
+  const state = await readSequencer(client, 'tidemark')
+  await pool.query('select pg_drop_replication_slot($1)', [log.slot])
+  await pool.query("select pg_create_logical_replication_slot($1, 'pgoutput')", [log.slot])
+  await append(pool, 'sent by the new one')
+  const over = new AbortController()
+  onTestFinished(() => over.abort())
+  const started: string[] = []
+  const term = walTerm({
+    client,
+    slot: { state, slotName: log.slot, startLsn: state.lsn ?? 0n },
+    settings: {
+      ...{ connectionString, names: logNames(), mode: 'wal', logger: silentLogger },
+      ...{ untilLeaderless: async () => {}, onRole: () => {} },
+      ...{ leaderSilenceMs: 5_000, maxBatch: 5_000, maxWaiting: 20_000 },
+    },
+    onStart: () => started.push('leads'),
+    signal: over.signal,
+  })
+  await expect(term).rejects.toThrow(`"${log.slot}" was dropped, or made again by somebody else`)
+  expect(started).toEqual([])
+  expect(await readLedger(pool)).toEqual(log.before)
+  await expectRecovery(log)
+  expect(await recordedSlot(log)).not.toBe(log.slot)
 })
 
 test('a slot of another database is left alone, whatever it is called', async () => {

@@ -25,11 +25,21 @@ test('counts the events of a transaction and takes the end of its commit', () =>
         incarnation: '3',
         transactionId: '741',
         eventCount: 3,
+        messageCount: 0,
         endLsn: 0x1030n,
         committedAtUs: 1_700_000_000_000_001n,
       },
     },
   ])
+})
+
+test('counts the messages of a transaction beside its events', () => {
+  const message: WalMessage = { tag: 'message', incarnation: '3', transactionId: '9' }
+  const counts = (messages: readonly WalMessage[]) =>
+    assemble(messages).map(({ commit }) => [commit?.eventCount, commit?.messageCount])
+  expect(counts([begin, message, message, commit(0x20n)])).toEqual([[0, 2]])
+  expect(counts([begin, message, insert('9'), message, commit(0x20n)])).toEqual([[1, 2]])
+  expect(() => assemble([begin, message, insert('8'), commit(0x20n)])).toThrow('9 and 8')
 })
 
 test('begins to count anew with each transaction', () => {

@@ -57,10 +57,11 @@ function toWalMessage(parsed: ReturnType<PgoutputPlugin['parse']>): WalMessage {
       }
     case 'insert': {
       const { schema, name } = parsed.relation
-      if (schema !== 'tidemark' || name !== 'events') return { tag: 'foreign-row' }
+      const tag = name === 'events' ? 'event' : 'message'
+      if (schema !== 'tidemark' || !/^(events|outbox)$/.test(name)) return { tag: 'foreign-row' }
       const { incarnation, transaction_id } = parsed.new
       return {
-        tag: 'event',
+        tag,
         incarnation: String(incarnation),
         transactionId: String(transaction_id),
       }

@@ -32,7 +32,10 @@ export async function readLedger(asks: Asks, schema = 'tidemark'): Promise<Ledge
   }))
 }
 
-/** Appends events of one type to a stream. Gives the transaction's id. */
+/**
+ * Appends events of one type to a stream, and publishes as many messages under its name as a key. Gives the
+ * transaction's id.
+ */
 export async function append(
   asks: Asks,
   streamId: string,
@@ -44,10 +47,40 @@ export async function append(
       ? Array.from({ length: events }, () => ({ type: 'noted', data: {} }))
       : events
   const { rows } = await asks.query(
-    `select split_part(token, '.', 2) as id from ${schema}.append($1, 'any', $2)`,
+    /* sql */ `
+    select split_part(token, '.', 2) as id, (
+      select max(${schema}.publish('noted', e, $1)::text)
+      from jsonb_array_elements($2) as e
+      -- Not before the stream is locked.
+      where a.token is not null
+    )
+    from ${schema}.append($1, 'any', $2) as a`,
     [streamId, JSON.stringify(list)],
   )
   return rows[0]?.id as string
+}
+
+/** Publishes messages and appends nothing. Gives the transaction's id. */
+export async function publish(asks: Asks, key: string, count = 1): Promise<string> {
+  const { rows } = await asks.query(
+    /* sql */ `
+    select pg_current_xact_id()::text as id, count(tidemark.publish('only', to_jsonb(n), $1))
+    from generate_series(1, $2::integer) as n`,
+    [key, count],
+  )
+  return rows[0]?.id as string
+}
+
+/** Waits until the outbox's ledger has a transaction. @returns its position. */
+export async function untilOutboxSequenced(asks: Asks, transactionId: string): Promise<bigint> {
+  return until(`transaction ${transactionId} in the outbox's ledger`, async (saw) => {
+    const { rows } = await asks.query(
+      'select position::text, transaction_id::text from tidemark.outbox_commits order by position',
+    )
+    saw(rows.slice(-10))
+    const row = rows.find((one) => one.transaction_id === transactionId)
+    return row && BigInt(row.position as string)
+  })
 }
 
 /** Inserts events into a stream that has none in one statement, as a bulk load would. Gives the transaction's id. */
@@ -147,12 +180,53 @@ export async function findFaults(asks: Asks, schema = 'tidemark'): Promise<strin
     ) as l
     where version <> before + 1
     union all
+    ${outboxFaults(schema)}
+    union all
     select format('the sequencer is at %s, the ledger at %s', s.position, max(c.position))
     from ${schema}.sequencer as s
     left join ${schema}.commits as c on true
     group by s.position
     having s.position <> coalesce(max(c.position), 0)`)
   return rows.map((row) => row.fault as string)
+}
+
+/** The same of the outbox: the messages of a key are published one transaction after the other. */
+function outboxFaults(schema: string): string {
+  return /* sql */ `
+    select format('outbox: commit %s of %s messages ends at %s, the one before at %s',
+      transaction_id, message_count, position, before)
+    from (
+      select c.*, lag(position, 1, 0) over (order by position) as before
+      from ${schema}.outbox_commits as c
+    ) as c
+    where position - message_count <> before
+    union all
+    select format('outbox: transaction %s.%s has %s messages and %s in the ledger',
+      coalesce(o.incarnation, c.incarnation), coalesce(o.transaction_id, c.transaction_id),
+      coalesce(o.n, 0), coalesce(c.message_count::text, 'nothing'))
+    from (
+      select incarnation, transaction_id, count(*) as n
+      from ${schema}.outbox
+      group by incarnation, transaction_id
+    ) as o
+    full join ${schema}.outbox_commits as c using (incarnation, transaction_id)
+    where o.n is distinct from c.message_count
+    union all
+    select format('outbox: a message of key %s at position %s was inserted before', key, position)
+    from (
+      select o.key, c.position, o.insert_id,
+        lag(o.insert_id) over (partition by o.key order by c.position, o.insert_id) as before
+      from ${schema}.outbox_commits as c
+      join ${schema}.outbox as o using (incarnation, transaction_id)
+    ) as o
+    where o.insert_id < o.before
+    union all
+    select format('outbox: the sequencer is at %s, the ledger at %s',
+      s.outbox_position, max(c.position))
+    from ${schema}.sequencer as s
+    left join ${schema}.outbox_commits as c on true
+    group by s.outbox_position
+    having s.outbox_position <> coalesce(max(c.position), 0)`
 }
 
 /** Drops the slots of a log once nobody leads it any more. */

@@ -5,7 +5,7 @@ import type { SequencerMode } from '../../src/sequencer/term-settings.ts'
 import { useDatabase } from '../support/database.ts'
 import { type Random, seededRandom } from '../support/random.ts'
 import { until } from '../support/until.ts'
-import { append, dropLogSlots, findFaults, readLedger, untilSequenced } from './ledger.ts'
+import { append, dropLogSlots, findFaults, publish, readLedger, untilSequenced } from './ledger.ts'
 import { startSequencer } from './start-sequencer.ts'
 import { startServer } from './start-server.ts'
 
@@ -31,21 +31,28 @@ interface Writer {
   readonly stop: () => Promise<readonly string[]>
 }
 
+/** @returns the transaction's id, if it was committed. */
+async function writeOnce(pool: pg.Pool, name: string, random: Random): Promise<string | undefined> {
+  const client = await pool.connect()
+  await client.query('begin')
+  const id = await append(client, `${name}-own`, random.between(1, 3))
+  if (random.chance(0.5)) await append(client, `shared-${random.between(1, 2)}-${name}`)
+  if (random.chance(0.2)) await sleep(random.between(1, 60))
+  if (random.chance(0.3)) await publish(pool, `${name}-only`, random.between(1, 3))
+  const isKept = random.chance(0.8)
+  await client.query(isKept ? 'commit' : 'rollback')
+  client.release()
+  return isKept ? id : undefined
+}
+
 /** Appends in one transaction after the other, some rolled back, some open for a while. */
 function startWriter(pool: pg.Pool, name: string, random: Random): Writer {
   let isOver = false
   const committed: string[] = []
   const writing = (async () => {
     while (!isOver) {
-      const client = await pool.connect()
-      await client.query('begin')
-      const id = await append(client, `${name}-own`, random.between(1, 3))
-      if (random.chance(0.5)) await append(client, `shared-${random.between(1, 2)}-${name}`)
-      if (random.chance(0.2)) await sleep(random.between(1, 60))
-      const isKept = random.chance(0.8)
-      await client.query(isKept ? 'commit' : 'rollback')
-      client.release()
-      if (isKept) committed.push(id)
+      const id = await writeOnce(pool, name, random)
+      if (id !== undefined) committed.push(id)
     }
   })()
   return {

@@ -35,7 +35,7 @@ const lackingColumns = hasColumnLists
   ? ([
       [
         'lacks a column',
-        'alter publication tidemark_log set table tidemark.events (incarnation)',
+        `alter publication tidemark_log set table tidemark.events (incarnation), tidemark.outbox ${columns}`,
         'lacks one of the columns',
       ],
     ] as const)
@@ -93,6 +93,12 @@ const interruptions = [
     'deprived of the table for a while',
     ['alter publication tidemark_log drop table tidemark.events'],
     [`alter publication tidemark_log add table tidemark.events ${columns}`],
+  ],
+  // As one that was made before there was an outbox.
+  [
+    'without the outbox until the migrations',
+    ['alter publication tidemark_log drop table tidemark.outbox'],
+    [],
   ],
 ] as const
 

@@ -19,6 +19,9 @@ export type FindingKind =
   | 'partitions-incomplete'
   | 'projection-unsubscribed'
   | 'subscription-unowned'
+  | 'outbox-differs'
+  | 'message-skipped'
+  | 'message-waiting'
 
 /** One thing that is wrong with a log: what, where, and what to do. Never holds an event's data. */
 export interface Finding {

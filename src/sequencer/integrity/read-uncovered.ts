@@ -32,7 +32,7 @@ interface Row {
  */
 export const withoutNestedLoops = 'set local enable_nestloop = off'
 
-/** Tells whether a snapshot sees events that have no position and may still get one. */
+/** Tells whether a snapshot sees events or messages that have no position and may still get one. */
 export async function hasUncovered(
   connection: Connection,
   names: LogNames,
@@ -55,6 +55,22 @@ export async function hasUncovered(
             where c.incarnation = e.incarnation
               and c.transaction_id = e.transaction_id
               -- Implied; so that nobody reads the whole ledger for it.
+              and (c.incarnation, c.transaction_id) >= (s.low_incarnation, s.low_xid)
+          )
+      ) or exists (
+        select
+        from ${names.schema}.outbox as o
+        cross join ${names.schema}.sequencer as s
+        where (o.incarnation, o.transaction_id) >= (s.low_incarnation, s.low_xid)
+          and (
+            o.incarnation < s.incarnation
+            or pg_visible_in_snapshot(o.transaction_id, $1::pg_snapshot)
+          )
+          and not exists (
+            select
+            from ${names.schema}.outbox_commits as c
+            where c.incarnation = o.incarnation
+              and c.transaction_id = o.transaction_id
               and (c.incarnation, c.transaction_id) >= (s.low_incarnation, s.low_xid)
           )
       ) as has`,

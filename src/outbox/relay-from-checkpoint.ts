@@ -1,0 +1,153 @@
+import { TidemarkError } from '../core/tidemark-error.ts'
+import { transaction } from '../db/transaction.ts'
+import { pause } from '../db/wait.ts'
+import {
+  advanceCheckpoint,
+  type Checkpoint,
+  checkpointRegressed,
+  noteOwner,
+  readCheckpoint,
+} from '../subscriptions/checkpoint.ts'
+import { whole } from '../subscriptions/partitions/partition.ts'
+import { noteTrouble } from './note-trouble.ts'
+import { type MessageToPark, parkMessages, readParkedMessages } from './parked-messages.ts'
+import { publishPatiently } from './publish-patiently.ts'
+import type { Publisher } from './publisher.ts'
+import { type OutboxCursor, type OutboxRun, readOutbox } from './read-outbox.ts'
+import { type Relay, relaySubscription } from './relay.ts'
+import type { RelayContext } from './relay-context.ts'
+import { relayMessages } from './relay-messages.ts'
+
+/** Pause after a head that turned out to be wrong. */
+const headPauseMs = 100
+
+/** A relay while this process owns it. */
+interface Relaying extends RelayContext {
+  readonly relay: Relay
+  readonly checkpoint: Checkpoint
+  readonly publisher: Publisher
+  readonly parkedKeys: Set<string>
+  readonly parked: { count: number }
+  readonly signal: AbortSignal
+}
+
+/**
+ * Publishes the outbox from the checkpoint on, for as long as this process owns the relay. While a broker is
+ * waited for no transaction is open.
+ *
+ * @throws MESSAGE_REFUSED at which the relay stops, CHECKPOINT_REGRESSED, and the database's errors.
+ */
+export async function relayFromCheckpoint(
+  relay: Relay,
+  context: RelayContext,
+  healthy: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { pool, names, owner, session } = context
+  const id = relaySubscription(relay)
+  const checkpoint = await readCheckpoint(pool, names, id)
+  if (checkpoint === undefined) throw unknownRelay(relay)
+  await noteOwner(pool, names, id, owner)
+  const parked = await readParkedMessages(pool, names, relay.name)
+  await using publisher = await relay.to({ source: relay.source ?? `/${names.schema}` })
+  const relaying: Relaying = {
+    ...context,
+    relay,
+    checkpoint,
+    publisher,
+    signal,
+    parkedKeys: new Set(parked.flatMap(({ message }) => message.key ?? [])),
+    parked: { count: parked.length },
+  }
+  const head = session.outboxHead
+  let cursor: OutboxCursor = { position: checkpoint.position, insertId: null }
+  let ahead: Promise<OutboxRun> | undefined
+  try {
+    while (!signal.aborted) {
+      if (head.position <= cursor.position) {
+        await head.beyond(cursor.position, signal)
+        continue
+      }
+      const run = await (ahead ?? readRun(relaying, cursor))
+      ahead = undefined
+      if (run.end.position === cursor.position) {
+        await pause(headPauseMs, signal)
+        continue
+      }
+      if (head.position > run.end.position) ahead = readRun(relaying, run.end)
+      ahead?.catch(() => {})
+      if (!(await relayRun(relaying, cursor, run))) return
+      healthy()
+      cursor = run.end
+    }
+  } finally {
+    await ahead?.catch(() => {})
+  }
+}
+
+function readRun({ pool, names, relay }: Relaying, after: OutboxCursor): Promise<OutboxRun> {
+  const { maxInFlight: maxMessages, topics } = relay
+  return readOutbox(pool, names, { after, maxMessages, topics })
+}
+
+/** @returns false when it was aborted. */
+async function relayRun(
+  relaying: Relaying,
+  after: OutboxCursor,
+  { messages, end }: OutboxRun,
+): Promise<boolean> {
+  const { relay, parkedKeys, parked, publisher, signal } = relaying
+  const relayed = await relayMessages(relay, messages, parkedKeys, (some) =>
+    publishPatiently(publisher, some, (trouble) => noteTrouble(relaying, relay, trouble), signal),
+  )
+  if (relayed === undefined) return false
+  const { toPark, stopAt } = relayed
+  if (stopAt !== null) {
+    const upto = stopAt.message.position - 1n
+    if (upto > after.position) await moveTo(relaying, after.position, upto, [])
+    throw stopAt.error
+  }
+  if (toPark.length > 0) refuseFull(relay, parked.count + toPark.length)
+  await moveTo(relaying, after.position, end.position, toPark)
+  parked.count += toPark.length
+  for (const { message } of toPark) if (message.key !== null) parkedKeys.add(message.key)
+  return true
+}
+
+/** Moves the checkpoint, and parks what was not published, in one transaction. */
+async function moveTo(
+  { pool, names, owner, relay, checkpoint }: Relaying,
+  after: bigint,
+  upto: bigint,
+  toPark: readonly MessageToPark[],
+): Promise<void> {
+  const id = relaySubscription(relay)
+  const { serverRun, revision } = checkpoint
+  const move = { after, upto, owner, serverRun, revision, partition: whole }
+  if (toPark.length === 0) {
+    if (!(await advanceCheckpoint(pool, names, id, move))) throw checkpointRegressed(id, after)
+    return
+  }
+  await transaction(pool, async (client) => {
+    if (!(await advanceCheckpoint(client, names, id, move))) throw checkpointRegressed(id, after)
+    await parkMessages(client, names, relay.name, toPark)
+  })
+}
+
+function refuseFull({ name, maxParked }: Relay, parked: number): void {
+  if (parked <= maxParked) return
+  const subscription = `relay "${name}"`
+  throw new TidemarkError(
+    'PARKING_FULL',
+    `${subscription} would have ${parked} messages parked, at most ${maxParked} are allowed: ` +
+      'find out why the broker refuses them, then retry or discard them',
+    { details: { subscription, parked, maxParked } },
+  )
+}
+
+function unknownRelay({ name }: Relay): TidemarkError {
+  const subscription = `relay "${name}"`
+  return new TidemarkError('SUBSCRIPTION_UNKNOWN', `${subscription} has no checkpoint`, {
+    details: { subscription },
+  })
+}
