@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events'
-import { run, type TaskList, type WorkerEvents } from 'graphile-worker'
+import { type ParsedCronItem, run, type TaskList, type WorkerEvents } from 'graphile-worker'
 import type pg from 'pg'
 import type { Logger } from '../core/logger.ts'
 import { quoteIdent } from '../db/quote-ident.ts'
@@ -12,10 +12,16 @@ export interface JobRunnerOptions {
   readonly jobSchema: string
   readonly concurrency: number
   readonly logger: Logger
+  readonly cron?: readonly ParsedCronItem[]
+  /** How long jobs may go on when the worker stops before their signals are aborted. */
+  readonly graceMs: number
+  /** Called with the runner's id before it takes its first job, which waits for it. */
+  readonly started?: (id: string) => Promise<void>
 }
 
 /** One run of graphile-worker's pool, which locks its jobs under an id of its own. */
 export interface JobRunner {
+  readonly id: string
   /** Resolves once it may have locked jobs that it does not know of, with the reason. */
   readonly broken: Promise<Error>
   /** Takes no more jobs, and waits for those at hand. Never throws. */
@@ -35,7 +41,8 @@ export async function startJobRunner(
   options: JobRunnerOptions,
   signal: AbortSignal,
 ): Promise<JobRunner> {
-  const { pool, jobSchema, concurrency, logger } = options
+  const { pool, jobSchema, concurrency, logger, cron = [], graceMs } = options
+  const { started = async () => {} } = options
   const events: WorkerEvents = new EventEmitter()
   const broken = Promise.withResolvers<Error>()
   events.once('worker:getJob:error', ({ error }) => broken.resolve(toError(error)))
@@ -45,14 +52,17 @@ export async function startJobRunner(
     pgPool: jobPool.pool,
     noHandleSignals: true,
     taskList,
-    parsedCronItems: [],
+    parsedCronItems: [...cron],
     logger: graphileLogger(logger),
     events,
     schema: jobSchema,
     concurrency,
+    gracefulShutdownAbortTimeout: graceMs,
+    preset: { plugins: [startPlugin(started)] },
   })
   const [{ workerPool }] = (await created) as [{ workerPool: { id: string } }]
   return {
+    id: workerPool.id,
     broken: broken.promise,
     drain: async () => {
       await runner.stop().catch(() => {})
@@ -63,6 +73,14 @@ export async function startJobRunner(
       const unlock = `select ${quoteIdent(jobSchema)}.force_unlock_workers($1)`
       await pool.query(unlock, [[workerPool.id]])
     },
+  }
+}
+
+function startPlugin(started: (id: string) => Promise<void>): GraphileConfig.Plugin {
+  return {
+    name: 'TidemarkStartPlugin',
+    version: '1.0.0',
+    worker: { hooks: { startWorker: (_context, { worker }) => started(worker.workerPool.id) } },
   }
 }
 

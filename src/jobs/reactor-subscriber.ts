@@ -1,11 +1,12 @@
-import type pg from 'pg'
 import type { SequencedEvent } from '../core/recorded-event.ts'
-import { quoteIdent } from '../db/quote-ident.ts'
+import type { LogNames } from '../db/log-names.ts'
 import { handlerFailed } from '../subscriptions/handler-failed.ts'
 import type { Subscriber } from '../subscriptions/subscriber.ts'
 import type { SubscriptionId } from '../subscriptions/subscription-id.ts'
+import { enqueueJobs } from './enqueue-jobs.ts'
+import { reactorOrigin } from './job-origin.ts'
+import type { RequestedJob } from './job-spec.ts'
 import type { Reactor } from './reactor.ts'
-import type { Job } from './task.ts'
 
 /** Names the checkpoint of a reactor. */
 export function reactorSubscription(reactor: { readonly name: string }): SubscriptionId {
@@ -13,13 +14,20 @@ export function reactorSubscription(reactor: { readonly name: string }): Subscri
 }
 
 /** Enqueues the jobs that events ask for. */
-export function reactorSubscriber(reactor: Reactor, jobSchema: string): Subscriber {
+export function reactorSubscriber(
+  reactor: Reactor,
+  names: LogNames,
+  jobSchema: string,
+): Subscriber {
   const id = reactorSubscription(reactor)
+  const { onError, maxParked } = reactor
   return {
     id,
     types: reactor.registry.types,
     fetches: true,
     durable: true,
+    onError,
+    ...(maxParked === undefined ? {} : { maxParked }),
     upcast: (event) => reactor.registry.upcast(event),
     lanes: [
       {
@@ -27,7 +35,7 @@ export function reactorSubscriber(reactor: Reactor, jobSchema: string): Subscrib
         keyOf: (event) => event.streamId,
         apply: async (client, { events }) => {
           const jobs = (events ?? []).flatMap((event) => jobsOf(reactor, id, event))
-          if (jobs.length > 0) await enqueue(client, jobSchema, jobs)
+          if (jobs.length > 0) await enqueueJobs(client, { names, jobSchema }, jobs)
         },
         committed: () => {},
         reset: () => {},
@@ -36,36 +44,19 @@ export function reactorSubscriber(reactor: Reactor, jobSchema: string): Subscrib
   }
 }
 
-function jobsOf(reactor: Reactor, id: SubscriptionId, event: SequencedEvent): readonly Job[] {
+function jobsOf(
+  reactor: Reactor,
+  id: SubscriptionId,
+  event: SequencedEvent,
+): readonly RequestedJob[] {
   try {
-    const jobs = reactor.on[event.type]?.(event) ?? []
-    return 'task' in jobs ? [jobs] : jobs
+    const asked = reactor.on[event.type]?.(event) ?? []
+    const jobs = 'task' in asked ? [asked] : asked
+    const { streamId, recordedAt: requestedAt } = event
+    return jobs.map((job, index) => {
+      return { job, origin: reactorOrigin(reactor.name, event, index), requestedAt, streamId }
+    })
   } catch (error) {
     throw handlerFailed(id, event, error)
   }
-}
-
-/** One call for all jobs: it notifies once, and notifying commits take turns across the cluster. */
-async function enqueue(
-  client: pg.ClientBase,
-  jobSchema: string,
-  jobs: readonly Job[],
-): Promise<void> {
-  const specs = jobs.map(({ task, payload, options }) => ({
-    identifier: task,
-    payload,
-    run_at: options.runAt?.toISOString(),
-    max_attempts: options.maxAttempts,
-    queue_name: options.queueName,
-    priority: options.priority,
-  }))
-  const schema = quoteIdent(jobSchema)
-  await client.query(
-    /* sql */ `
-    select
-    from ${schema}.add_jobs(
-      array(select json_populate_recordset(null::${schema}.job_spec, $1::json))
-    )`,
-    [JSON.stringify(specs)],
-  )
 }

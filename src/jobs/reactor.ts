@@ -1,6 +1,7 @@
 import type { AnyEventDefinition, EventOf } from '../core/event.ts'
 import { type EventRegistry, eventRegistry } from '../core/event-registry.ts'
-import type { Job } from './task.ts'
+import type { OnError } from '../subscriptions/subscriber.ts'
+import type { Job } from './job.ts'
 
 export interface ReactorOptions<D extends AnyEventDefinition> {
   readonly events: readonly D[]
@@ -12,6 +13,13 @@ export interface ReactorOptions<D extends AnyEventDefinition> {
       event: Extract<EventOf<D>, { readonly type: Type }>,
     ) => Job | readonly Job[] | null
   }
+  /**
+   * What to do with an event whose handler throws: `'stop'` in front of it (default), or `'park'` it with all
+   * later ones of its stream and go on with the rest. `tidemark parked` shows, retries and discards them.
+   */
+  readonly onError?: OnError
+  /** Events that may be parked before it stops after all. Default 1,000. */
+  readonly maxParked?: number
 }
 
 /** A reactor's definition: turns events into jobs. */
@@ -20,11 +28,14 @@ export interface Reactor {
   readonly from: 'now' | 'start' | bigint
   readonly registry: EventRegistry
   readonly on: Readonly<Record<string, (event: unknown) => Job | readonly Job[] | null>>
+  readonly onError: OnError
+  readonly maxParked: number | undefined
 }
 
 /**
  * Defines a reactor. Its jobs and its checkpoint are written in one transaction, so that each event
- * enqueues exactly once. A rebuild of projections never runs it again.
+ * enqueues exactly once. A rebuild of projections never runs it again. Reactors on the same events go on
+ * independently of each other.
  */
 export function reactor<const D extends AnyEventDefinition>(
   name: string,
@@ -35,5 +46,7 @@ export function reactor<const D extends AnyEventDefinition>(
     from: options.from ?? 'now',
     registry: eventRegistry(options.events),
     on: options.on as unknown as Reactor['on'],
+    onError: options.onError ?? 'stop',
+    maxParked: options.maxParked,
   }
 }

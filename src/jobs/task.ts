@@ -1,63 +1,68 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { JobHelpers } from 'graphile-worker'
 import { validateData } from '../core/validate-data.ts'
+import { checkJobOptions } from './check-job-options.ts'
+import type { Job, JobOptions } from './job.ts'
+import type { TaskContext } from './task-context.ts'
 
-/** What graphile-worker is asked to do. */
-export interface Job {
-  readonly task: string
-  readonly payload: unknown
-  readonly options: JobOptions
-}
-
-export interface JobOptions {
-  /** Not before this time. */
-  readonly runAt?: Date
-  /** Attempts before graphile-worker gives up. Default 25, graphile-worker's own. */
-  readonly maxAttempts?: number
+/** How a kind of job is run. */
+export interface TaskDefinition<S extends StandardSchemaV1> {
+  /** Schema of what a job is about, checked when it is made and when it runs. */
+  readonly payload: S
   /**
-   * Jobs of one queue run one after the other, in no promised order. Few queues, please: each costs
-   * at every look.
+   * How long an attempt may take. Then the context's `signal` is aborted, and the attempt has failed: at the
+   * latest ten seconds later, even if the handler goes on. Default: as long as it takes.
    */
-  readonly queueName?: string
-  /** Lower runs first. Default 0. */
-  readonly priority?: number
+  readonly timeoutMs?: number
+  /** Does it. When it throws, it is tried again later; see `PermanentError`. */
+  readonly run: (payload: StandardSchemaV1.InferOutput<S>, context: TaskContext) => Promise<unknown>
 }
 
 /** A kind of job. Call it to make one; a worker runs it. */
-export interface Task<Payload = unknown> {
-  /** @throws EVENT_DATA_INVALID when the schema refuses the payload. */
+export interface Task<Payload = unknown> extends AnyTask {
+  /** @throws EVENT_DATA_INVALID when the schema refuses the payload, OPTION_INVALID. */
   (payload: Payload, options?: JobOptions): Job
-  readonly task: string
-  readonly run: (payload: unknown, helpers: JobHelpers) => Promise<void>
 }
 
 /** Any task, whatever its payload. */
 export interface AnyTask {
   readonly task: string
-  readonly run: (payload: unknown, helpers: JobHelpers) => Promise<void>
+  readonly timeoutMs: number | null
+  /** Checks a payload. @throws EVENT_DATA_INVALID */
+  readonly check: (payload: unknown) => unknown
+  /** @throws EVENT_DATA_INVALID when the schema refuses the payload; what the handler throws. */
+  readonly run: (payload: unknown, context: TaskContext) => Promise<unknown>
 }
 
 /**
  * Defines a task. A job runs at least once: when its handler throws or its process dies, it runs
- * again. It is enqueued exactly once for each event that a reactor turned into it.
+ * again. It is enqueued exactly once for each event that a reactor turned into it. What must not happen
+ * twice goes through the context's `once`.
  *
- * @param payload schema of what the job is about, checked when it is made and when it runs.
+ * @example
+ * const sendReceipt = task('send-receipt', {
+ *   payload: z.object({ orderId: z.uuid() }),
+ *   run: async ({ orderId }, { once }) => {
+ *     await once('receipt', async (tx) => {
+ *       await tx.query('insert into receipts (order_id) values ($1)', [orderId])
+ *     })
+ *   },
+ * })
  */
 export function task<S extends StandardSchemaV1>(
   name: string,
-  definition: {
-    readonly payload: S
-    readonly run: (payload: StandardSchemaV1.InferOutput<S>, helpers: JobHelpers) => Promise<void>
-  },
+  definition: TaskDefinition<S>,
 ): Task<StandardSchemaV1.InferInput<S>> {
   const check = (payload: unknown) => validateData(name, 1, definition.payload, payload)
   const make = (payload: unknown, options: JobOptions = {}): Job => {
     check(payload)
+    checkJobOptions(options)
     return { task: name, payload, options }
   }
   return Object.assign(make, {
     task: name,
-    run: async (payload: unknown, helpers: JobHelpers) =>
-      definition.run(check(payload) as StandardSchemaV1.InferOutput<S>, helpers),
+    timeoutMs: definition.timeoutMs ?? null,
+    check,
+    run: async (payload: unknown, context: TaskContext) =>
+      definition.run(check(payload) as StandardSchemaV1.InferOutput<S>, context),
   })
 }

@@ -26,7 +26,7 @@ export async function followReactor(
     },
   )
   if (signal.aborted) return
-  await runSubscription(reactorSubscriber(reactor, jobSchema), context, signal)
+  await runSubscription(reactorSubscriber(reactor, names, jobSchema), context, signal)
 }
 
 function startOf(reactor: Reactor): bigint | 'head' {

@@ -16,7 +16,7 @@ const cut = task('cut', {
       select pg_terminate_backend(pid)
       from pg_stat_activity
       where datname = current_database() and application_name = 'tidemark worker'`)
-    if (fails && job.attempts === 1) throw new Error('fails once')
+    if (fails && job.attempt === 1) throw new Error('fails once')
   },
 })
 

@@ -13,14 +13,12 @@ import {
   silentLogger,
   task,
 } from '../../src/index.ts'
-import { defaultJobSchema, installJobs, runJobs } from '../../src/jobs/run-jobs.ts'
-import { LogSession } from '../../src/subscriptions/log-session.ts'
-import { followReactor } from '../../src/worker/follow-reactor.ts'
+import { defaultJobSchema, installJobs } from '../../src/jobs/run-jobs.ts'
 import { counts } from '../projections/counts.ts'
-import { commit, follow, headPosition, names, timeoutMs } from '../projections/fixtures.ts'
-import { type Background, inBackground } from '../sequencer/background.ts'
+import { commit, follow, headPosition, timeoutMs } from '../projections/fixtures.ts'
 import { useDatabase } from '../support/database.ts'
 import { until } from '../support/until.ts'
+import { runReactor, runTasks } from './run-jobs.ts'
 
 const database = useDatabase()
 const Placed = event('placed').v(1, z.object({ order: z.int() }))
@@ -35,7 +33,7 @@ let pool: pg.Pool
 let reactors = 0
 
 beforeAll(async () => {
-  pool = createPool({ connectionString: database.connectionString, max: 4 })
+  pool = createPool({ connectionString: database.connectionString, max: 6 })
   await installJobs(pool, defaultJobSchema, silentLogger)
 })
 
@@ -65,22 +63,11 @@ async function onPlaced(handler: OnPlaced, name = newName()): Promise<Reactor> {
   return reactor(name, { events: [Placed], from, on: { placed: handler } })
 }
 
-/** Runs a reactor until stopped. */
-function run(definition: Reactor, batchSize = 100): Background {
-  const { connectionString } = database
-  const logger = silentLogger
-  const session = new LogSession({ connectionString, names, logger, pollIntervalMs: 200 })
-  const context = { pool, names, session, logger, owner: 'test', batchSize, maxAttempts: 2 }
-  return inBackground(async (signal) => {
-    const following = followReactor(definition, context, defaultJobSchema, signal)
-    await Promise.all([session.run(signal), following])
-  })
-}
+const run = (definition: Reactor, batchSize = 100) =>
+  runReactor({ pool, connectionString: database.connectionString }, definition, batchSize)
 
-function runTasks(...tasks: AnyTask[]): Background {
-  const options = { pool, jobSchema: defaultJobSchema, concurrency: 2, logger: silentLogger }
-  return inBackground((signal) => runJobs(tasks, options, signal))
-}
+const runTasksHere = (...tasks: AnyTask[]) =>
+  runTasks({ pool, connectionString: database.connectionString }, tasks)
 
 interface State {
   readonly position: bigint
@@ -379,14 +366,14 @@ describe('a task', () => {
         list: z.array(z.string().nullable()),
       }),
       run: async (payload, { job }) => {
-        seen.push({ ...payload, attempts: job.attempts })
+        seen.push({ ...payload, attempts: job.attempt })
       },
     })
     const at = '2026-11-21T00:00:00.000Z'
     const nasty = `'"\\ %s $1 🦔 \n`
     const definition = await onPlaced(() => print({ text: nasty, at, list: [null, 'null', ''] }))
     await using _running = run(definition)
-    await using _tasks = runTasks(print)
+    await using _tasks = runTasksHere(print)
     await place(1)
     await until('the task to run', (saw) => saw(seen) ?? seen.length > 0, { timeoutMs })
     expect(seen).toEqual([{ text: nasty, at, copies: 2, list: [null, 'null', ''], attempts: 1 }])
@@ -398,13 +385,13 @@ describe('a task', () => {
     const print = task('print-again', {
       payload: z.object({ order: z.int() }),
       run: async (_payload, { job }) => {
-        attempts.push(job.attempts)
+        attempts.push(job.attempt)
         if (attempts.length === 1) throw new Error('out of paper')
       },
     })
     const definition = await onPlaced(({ data }) => print(data))
     await using _running = run(definition)
-    await using _tasks = runTasks(print)
+    await using _tasks = runTasksHere(print)
     await place(1)
     const job = await until(
       'the job to be kept with its error',
@@ -417,7 +404,11 @@ describe('a task', () => {
       },
       { timeoutMs },
     )
-    expect(job).toMatchObject({ last_error: 'out of paper', attempts: 1, later: true })
+    expect(job).toMatchObject({
+      last_error: expect.stringMatching(/^Error: out of paper\n +at /),
+      attempts: 1,
+      later: true,
+    })
     await pool.query(`select ${defaultJobSchema}.reschedule_jobs(array[$1::bigint], now())`, [
       job.id,
     ])
