@@ -5,6 +5,9 @@ import { decide, evolve, type Outcome } from '../core/decide.ts'
 import type { AnyDecider, CommandOf, InputOf, RejectionOf, StateOf } from '../core/decider.ts'
 import { decodeState, encodeState } from '../core/encode-state.ts'
 import type { NewEvent, NewEventOf } from '../core/event.ts'
+import type { AnyProcess } from '../core/processes/process-manager.ts'
+import { frozen } from './frozen.ts'
+import { type GivenProcess, givenProcess, type ProcessStepIn } from './given-process.ts'
 
 /** Events that have happened. */
 export interface Given<D extends AnyDecider> {
@@ -28,8 +31,8 @@ export interface When<D extends AnyDecider, C extends CommandOf<D>> {
 }
 
 /**
- * Tests a decider without a database, in any test runner: events that have happened, a command, and
- * what it decides on.
+ * Tests a decider or a process without a database, in any test runner: events that have happened, a command
+ * and what it decides on; or one more thing that happens, and what the process answers.
  *
  * Events go through JSON as they do in the log, states are frozen, and a command is run twice: one
  * that changes its state, or reads a clock, fails here and not some day at a retry. A decider with
@@ -40,10 +43,26 @@ export interface When<D extends AnyDecider, C extends CommandOf<D>> {
  *   .when('pay', { orderId })
  *   .then(OrderPaid({ orderId }))
  * given(Order).when('pay', { orderId }).thenRejected('not-placed')
+ * given(fulfilment, OrderPlaced({ orderId, cents: 4200 }))
+ *   .when(clock.advance('30m'))
+ *   .then(fulfilment.act.fail('not paid in time'))
  */
 export function given<D extends AnyDecider>(
   decider: D,
   ...events: readonly NewEventOf<D['events'][number]>[]
+): Given<D>
+export function given<P extends AnyProcess>(
+  process: P,
+  ...history: readonly ProcessStepIn<P>[]
+): GivenProcess<P>
+export function given(tested: AnyDecider | AnyProcess, ...history: readonly unknown[]): unknown {
+  if ('kind' in tested) return givenProcess(tested, history as readonly never[])
+  return givenDecider(tested, history as readonly never[])
+}
+
+function givenDecider<D extends AnyDecider>(
+  decider: D,
+  events: readonly NewEventOf<D['events'][number]>[],
 ): Given<D> {
   const state = () => stateAfter(decider, initialState(decider), events)
   return {
@@ -98,13 +117,4 @@ function assertKeepable(decider: AnyDecider, state: unknown): void {
 /** An outcome with its events as they would be stored. Ids are left out: each run makes new ones. */
 function plain(outcome: Outcome): unknown {
   return 'events' in outcome ? { events: outcome.events.map(asStored) } : outcome
-}
-
-/** Freezes a value and all that it holds. */
-function frozen(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
-  // A view over memory cannot be frozen.
-  if (!ArrayBuffer.isView(value)) Object.freeze(value)
-  for (const part of Object.values(value)) frozen(part)
-  return value
 }

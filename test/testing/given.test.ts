@@ -193,7 +193,7 @@ test('is typed by the decider', () => {
 test('is exported under a path of its own, which needs no server', async () => {
   const { exports } = JSON.parse(await readFile('package.json', 'utf8'))
   expect(exports['./testing']).toEqual({
-    types: './dist/testing/given.d.ts',
-    default: './dist/testing/given.js',
+    types: './dist/testing/index.d.ts',
+    default: './dist/testing/index.js',
   })
 })
