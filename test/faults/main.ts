@@ -62,11 +62,7 @@ async function runControls(chosen: readonly Control[], asked: FaultArguments): P
     console.log(asked.spared ? `all but ${name}` : `${name}: ${breaks}`)
     const settings = asked.spared ? control.settings : brokenSettings(control)
     const options = optionsOf(asked, { settings, until: rules })
-    // A broken product may also hang, which proves nothing: that is said, and tried once more.
-    const { found, seconds } = await runFaults(options, interrupted.signal).catch((error) => {
-      console.error(`${name} came to no end and is run again:`, error)
-      return runFaults(options, interrupted.signal)
-    })
+    const { found, seconds } = await runFaults(options, interrupted.signal)
     const isRight = found.hasAny(rules) !== asked.spared
     verdicts.push(isRight)
     const outcome = found.hasAny(rules) ? 'failed' : 'held'

@@ -33,6 +33,11 @@ test('each control is one that breaks the product and has rules to break', () =>
     'fixed-slot-name',
     'order-by-xid',
     'no-compare-and-set',
+    'no-debts-refused',
+    'no-turns-inline',
+    'no-wait-for-the-head',
+    'no-holding-back',
+    'any-number-of-partitions',
   ])
   for (const control of controls) {
     expect(control.rules.length).toBeGreaterThan(0)

@@ -62,6 +62,61 @@ export const mutations = {
       replacement: '  for update;',
     },
   ],
+  'no-debts-refused': [
+    {
+      file: 'sql/functions/refuse_inline_debt.sql',
+      text: 'where d.transaction_id = new.transaction_id',
+      replacement: 'where false',
+    },
+  ],
+  'no-turns-inline': [
+    {
+      file: 'sql/functions/lock_inline_keys.sql',
+      text: 'if keys is null or cardinality(keys) > 256 then',
+      replacement: 'return; if keys is null then',
+    },
+  ],
+  'no-wait-for-the-head': [
+    {
+      file: 'sql/functions/switch_inline.sql',
+      text: `switch_inline.is_done := switch_inline.is_sequenced
+    and (switch_inline.version is null or switch_inline.position is not distinct from switch_inline.head);`,
+      replacement: 'switch_inline.is_done := true;',
+    },
+  ],
+  'no-holding-back': [
+    {
+      file: 'src/subscriptions/apply-lanes.ts',
+      text: 'if (key === null || !parked.has(lane.name, key)) return true',
+      replacement: 'return true',
+    },
+  ],
+  /** A checkpoint is moved by who believes in another number of partitions. */
+  'any-number-of-partitions': [
+    {
+      file: 'src/subscriptions/checkpoint.ts',
+      text: 'and partitions = $10',
+      replacement: 'and $10::integer > 0',
+    },
+    {
+      file: 'src/subscriptions/checkpoint.ts',
+      text: 'and held.partitions = m.partitions',
+      replacement: '',
+    },
+  ],
+  /** A checkpoint is moved whoever has changed what was applied. */
+  'any-revision': [
+    {
+      file: 'src/subscriptions/checkpoint.ts',
+      text: 'and revision = $8',
+      replacement: 'and $8::bigint >= 0',
+    },
+    {
+      file: 'src/subscriptions/checkpoint.ts',
+      text: 'and held.revision = m.revision',
+      replacement: '',
+    },
+  ],
   /** Changes nothing but the speed: commits that come together are written one after the other. */
   'one-commit-a-statement': [
     { file: 'src/sequencer/sequencer.ts', text: 'maxBatch: 5_000,', replacement: 'maxBatch: 1,' },

@@ -1,8 +1,8 @@
 import Table from 'cli-table3'
-import type { JournalEntry } from './journal.ts'
 import { type FaultList, rules } from './oracle/fault-list.ts'
 import type { Progress, RunResult } from './run.ts'
 import type { Tally } from './tally.ts'
+import type { JournalEntry } from './writers/journal.ts'
 
 const style = { head: [], border: [], compact: true }
 
@@ -15,11 +15,12 @@ export function formatProgress(progress: Progress): string {
 
 /** What happened, as tables, and what was found. */
 export function formatResult(result: RunResult): string {
-  const { journal, faultTally, failpointTally, found } = result
+  const { journal, faultTally, failpointTally, changeTally, found } = result
   return [
     formatTransactions(journal.entries),
-    formatTally('fault', faultTally),
-    formatTally('failpoint', failpointTally),
+    formatTally('fault', [...faultTally.rows, ['all', faultTally.total]]),
+    formatTally('failpoint', [...failpointTally.rows, ['all', failpointTally.total]]),
+    formatTally('change', changeTally.rows),
     formatProgress(result).trim(),
     formatFound(found),
   ].join('\n')
@@ -48,10 +49,9 @@ function formatTransactions(entries: readonly JournalEntry[]): string {
   return table.toString()
 }
 
-function formatTally(name: string, tally: Tally): string {
+function formatTally(name: string, rows: Tally['rows']): string {
   const table = new Table({ head: [name, 'times'], colAligns: ['left', 'right'], style })
-  for (const [what, times] of tally.rows) table.push([what, number(times)])
-  table.push(['all', number(tally.total)])
+  for (const [what, times] of rows) table.push([what, number(times)])
   return table.toString()
 }
 

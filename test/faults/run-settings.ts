@@ -1,9 +1,10 @@
-import type { Failpoint } from '../../src/core/failpoint.ts'
 import type { SequencerMode } from '../../src/sequencer/term-settings.ts'
+import type { Extent } from './definitions/projections.ts'
+import type { FailpointWeights } from './draw-rule.ts'
+import { type FaultWeights, usualFaults } from './kinds/schedule.ts'
 import type { MutationName } from './mutations.ts'
-import { type FaultWeights, usualFaults } from './schedule.ts'
 import type { Weights } from './weighted.ts'
-import { usualWays, type WriterWeights } from './writers.ts'
+import { usualWays, type WriterWeights } from './writers/writers.ts'
 
 /** What happens in a run, and how often. */
 export interface RunSettings {
@@ -22,8 +23,12 @@ export interface RunSettings {
   readonly impatient: number
   /** The chance of a worker to lead without asking whether another does. */
   readonly intruders: number
-  /** Where workers die or stand still by themselves. */
-  readonly failpoints: Weights<Failpoint | 'none'>
+  /** Which projections workers apply. */
+  readonly projections: Extent
+  /** The chance of a worker to have code that cannot apply some events. */
+  readonly defective: number
+  /** Where processes die or stand still by themselves: each of those that it may come to. */
+  readonly failpoints: FailpointWeights
 }
 
 export const usualSettings: RunSettings = {
@@ -33,30 +38,33 @@ export const usualSettings: RunSettings = {
   ways: usualWays,
   modes: { auto: 2, wal: 3, poll: 3 },
   faults: usualFaults,
-  faultPauseMs: { min: 50, max: 1_500 },
+  faultPauseMs: { min: 50, max: 1_200 },
   impatient: 0.5,
   intruders: 0.1,
+  projections: 'all',
+  defective: 0.4,
   failpoints: {
-    none: 1,
+    none: 2,
     'commit-received': 1,
     'ledger-sent': 1,
     'ledger-written': 1,
     'slot-created': 1,
+    'slot-trusted': 1,
     'chunk-applied': 1,
-    // Reached by those who change versions.
-    'version-switched': 0,
-    'views-switched': 0,
-    'indexes-made': 0,
-    'version-ready': 0,
-    'version-dropped': 0,
-    'version-reset': 0,
-    // Reached by those who append, and who change what is inline.
-    'inline-applied': 0,
-    'inline-switched': 0,
-    'partitions-asked': 0,
-    'partitions-replaced': 0,
-    // No handler of these runs fails.
-    'event-parked': 0,
-    'parked-retried': 0,
+    'event-parked': 1,
+    'parked-retried': 1,
+    'partitions-asked': 1,
+    'partitions-replaced': 1,
+    'indexes-made': 1,
+    'version-ready': 1,
+    'version-switched': 1,
+    'views-switched': 1,
+    'version-dropped': 1,
+    'version-reset': 1,
+    'inline-applied': 2,
+    'inline-switched': 1,
+    // No processes are run.
+    'process-acted': 0,
+    'process-outcome-recorded': 0,
   },
 }

@@ -3,21 +3,25 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { pause } from '../../src/db/wait.ts'
 import { type Background, inBackground } from '../sequencer/background.ts'
 import { type Random, seededRandom } from '../support/random.ts'
+import { applyParked } from './apply-parked.ts'
 import { untilCaughtUp } from './catch-up.ts'
-import { Journal } from './journal.ts'
+import { lastingSubscriptions } from './definitions/projections.ts'
+import { AddedReactors } from './kinds/added-reactors.ts'
+import { Calm } from './kinds/calm.ts'
+import { runSchedule } from './kinds/schedule.ts'
 import { countLedgerFailpoint, setLedgerFailpoint } from './ledger-failpoint.ts'
 import { mutatedFiles } from './mutations.ts'
 import { checkDatabase } from './oracle/check-database.ts'
 import { FaultList, type Rule } from './oracle/fault-list.ts'
 import type { RunSettings } from './run-settings.ts'
-import { runSchedule } from './schedule.ts'
 import { type FaultServer, startFaultServer } from './server.ts'
 import { Tally } from './tally.ts'
 import { Watcher } from './watcher.ts'
 import { seedOf } from './weighted.ts'
 import { drawWorkerPlan, quietWorkerPlan, type WorkerPlan } from './worker-plan.ts'
 import { Workers } from './workers.ts'
-import { runWriters } from './writers.ts'
+import { Journal } from './writers/journal.ts'
+import { runWriters } from './writers/writers.ts'
 
 export interface RunOptions {
   readonly seed: number
@@ -43,6 +47,8 @@ export interface RunResult extends Progress {
   readonly journal: Journal
   readonly faultTally: Tally
   readonly failpointTally: Tally
+  /** What became of changes of subscriptions. */
+  readonly changeTally: Tally
   readonly found: FaultList
 }
 
@@ -72,6 +78,9 @@ class Run {
   readonly #found = new FaultList()
   readonly #faultTally = new Tally()
   readonly #failpointTally = new Tally()
+  readonly #changeTally = new Tally()
+  readonly #calm = new Calm()
+  readonly #reactors = new AddedReactors()
   readonly #watcher: Watcher
   readonly #began = performance.now()
   readonly #over = new AbortController()
@@ -92,7 +101,8 @@ class Run {
       await this.#catchUp(signal)
       await watching.stop()
       await this.#watcher.recheck(this.#server.pool)
-      await checkDatabase(this.#server.pool, this.#found, this.#journal.entries)
+      const known = { transactions: this.#journal.entries, reactors: this.#reactors.known }
+      await checkDatabase(this.#server.pool, this.#found, known)
     }
     for (const name of await countLedgerFailpoint(this.#server.postgres.logFile)) {
       this.#failpointTally.add(name)
@@ -102,6 +112,7 @@ class Run {
       journal: this.#journal,
       faultTally: this.#faultTally,
       failpointTally: this.#failpointTally,
+      changeTally: this.#changeTally,
       found: this.#found,
     }
   }
@@ -136,10 +147,16 @@ class Run {
   }
 
   async #catchUp(signal: AbortSignal): Promise<void> {
-    const workers = this.#makeWorkers(() => quietWorkerPlan(this.#options.settings))
+    const { settings } = this.#options
+    const workers = this.#makeWorkers(() => quietWorkerPlan(settings))
     const working = this.#background((stop) => workers.run(stop))
+    const names = [...lastingSubscriptions(settings.projections), ...this.#reactors.names]
     try {
-      await untilCaughtUp(this.#server.pool, signal)
+      await untilCaughtUp(this.#server.pool, names, signal)
+      if (settings.projections === 'all') {
+        await applyParked(this.#server.connectionString, signal)
+      }
+      await untilCaughtUp(this.#server.pool, names, signal)
     } catch (error) {
       signal.throwIfAborted()
       this.#found.add('stuck', `workers do not catch up: ${(error as Error).message}`)
@@ -151,33 +168,44 @@ class Run {
     const { seed, settings } = this.#options
     const { connectionString } = this.#server
     const { writers: count, ways: weights } = settings
-    const writers = { connectionString, journal: this.#journal, seed, count, weights }
+    const writers = {
+      ...{ connectionString, seed, count, weights },
+      ...{ journal: this.#journal, calm: this.#calm, lag: () => this.#watcher.lag },
+    }
     return runWriters(writers, stop)
   }
 
   /** Not before the log moves: else a short run could end before it has begun. */
   async #doHarm(workers: Workers, stop: AbortSignal): Promise<void> {
+    const { settings } = this.#options
     while (this.#watcher.position === 0n && (await pause(50, stop)));
     const context = {
       server: this.#server,
       workers,
       faults: this.#found,
       failpoints: this.#failpointTally,
+      changes: this.#changeTally,
+      weights: settings.failpoints,
+      journal: this.#journal,
+      calm: this.#calm,
+      reactors: this.#reactors,
       signal: stop,
     }
     const random = seededRandom(seedOf(this.#random))
-    const { settings } = this.#options
-    await runSchedule({ context, random, settings, tally: this.#faultTally }, stop)
+    const position = () => this.#watcher.position
+    await runSchedule({ context, random, settings, position, tally: this.#faultTally }, stop)
   }
 
   #makeWorkers(plan: (random: Random) => WorkerPlan): Workers {
     const workers = new Workers({
-      connectionString: this.#server.connectionString,
+      env: this.#server.env,
       count: this.#options.workers,
       random: seededRandom(seedOf(this.#random)),
       plan,
+      reactors: () => this.#reactors.definitions,
       faults: this.#found,
       failpoints: this.#failpointTally,
+      changes: this.#changeTally,
     })
     this.#workers.push(workers)
     return workers

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { seededRandom } from '../support/random.ts'
+import { drawRule, onTheWay, type Task } from './draw-rule.ts'
 import { usualSettings } from './run-settings.ts'
 import { pickWeighted } from './weighted.ts'
 import { drawWorkerPlan } from './worker-plan.ts'
@@ -18,17 +19,38 @@ test('workers meet every mode and failpoint, some lead unasked, some meet nothin
   const drawn = plans(1)
   expect(new Set(drawn.map(({ mode }) => mode))).toEqual(new Set(['auto', 'wal', 'poll']))
   expect(new Set(drawn.map(({ rule }) => rule?.failpoint))).toEqual(
-    new Set([
-      ...['commit-received', 'ledger-sent', 'ledger-written', 'slot-created', 'chunk-applied'],
-      undefined,
-    ]),
+    new Set([...onTheWay.work, undefined]),
   )
+  expect(new Set(drawn.map(({ hasDefect }) => hasDefect))).toEqual(new Set([true, false]))
   const intruders = drawn.filter(({ mutations }) => mutations.includes('no-leader-lock'))
   expect(intruders.length).toBeGreaterThan(5)
   expect(new Set(drawn.map(({ waitsForStandby }) => waitsForStandby))).toEqual(
     new Set([true, false]),
   )
 })
+
+/** The suite runs no process managers: test/jobs/processes kills at these. */
+const elsewhere = ['process-acted', 'process-outcome-recorded']
+
+test('each failpoint has a weight, and processes that come to it', () => {
+  const { none: _none, ...weights } = usualSettings.failpoints
+  const weightless = Object.entries(weights).filter(([, weight]) => weight === 0)
+  expect(weightless.map(([name]) => name)).toEqual(elsewhere)
+  const here = Object.keys(weights).filter((name) => !elsewhere.includes(name))
+  expect(new Set(Object.values(onTheWay).flat())).toEqual(new Set(here))
+})
+
+test.for(Object.keys(onTheWay) as Task[])(
+  'a process hurts itself only where it comes to: %s',
+  (task) => {
+    const random = seededRandom(1)
+    const drawn = Array.from({ length: 200 }, () =>
+      drawRule(random, usualSettings.failpoints, task),
+    )
+    const failpoints = new Set(drawn.map((rule) => rule?.failpoint))
+    expect(failpoints).toEqual(new Set([...onTheWay[task], undefined]))
+  },
+)
 
 test('what has no weight is never chosen, the rest as often as it weighs', () => {
   const random = seededRandom(1)

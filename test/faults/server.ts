@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path'
 import pg from 'pg'
 import type { EmbeddedPostgres } from '../../src/testing/embedded-postgres.ts'
 import { migrate } from '../../src/worker/migrate.ts'
@@ -8,6 +9,8 @@ import { installLedgerFailpoint } from './ledger-failpoint.ts'
 export interface FaultServer extends AsyncDisposable {
   readonly postgres: EmbeddedPostgres
   readonly connectionString: string
+  /** What a process of the suite needs to know. */
+  readonly env: Readonly<Record<string, string>>
   /** For the suite itself. Its commits wait for no standby. */
   readonly pool: pg.Pool
 }
@@ -37,8 +40,11 @@ export async function startFaultServer(): Promise<FaultServer> {
     create table faults.unrelated (id bigint generated always as identity, filler text not null);`)
   const client = await pool.connect()
   await installLedgerFailpoint(client).finally(() => client.release())
+  // Halves the time that the next process of the suite takes to start.
+  const compiled = join(dirname(postgres.logFile), 'compiled')
   return {
     ...{ postgres, connectionString, pool },
+    env: { DATABASE_URL: connectionString, NODE_COMPILE_CACHE: compiled },
     [Symbol.asyncDispose]: async () => {
       await postgres.stop()
       await pool.end()

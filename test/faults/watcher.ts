@@ -1,24 +1,28 @@
 import pg from 'pg'
 import { pause } from '../../src/db/wait.ts'
+import { checkApplied } from './oracle/check-applied.ts'
+import { checkInline } from './oracle/check-inline.ts'
 import { LogChecker } from './oracle/check-log.ts'
+import { checkParkedOrder } from './oracle/check-parked.ts'
 import type { FaultList } from './oracle/fault-list.ts'
 import { readCommits } from './oracle/read-log.ts'
 
 const pageSize = 500
 const pauseMs = 20
-/** Looking over the whole ledger again takes at most this part of the time. */
-const recheckShare = 0.05
+/** Looking over everything again takes at most this part of the time. */
+const recheckShare = 0.1
 
 /**
  * Reads the log behind the head while everything happens, on a connection of its own, and checks it as
  * it grows. Remembers the position of each transaction once seen, and looks again and again whether it
- * is still the same.
+ * is still the same. Looks as often whether projections have applied what they have passed.
  */
 export class Watcher {
   readonly #connectionString: string
   readonly #faults: FaultList
   readonly #log: LogChecker
   readonly #seen = new Map<string, bigint>()
+  #lag = 0n
 
   constructor(connectionString: string, faults: FaultList) {
     this.#connectionString = connectionString
@@ -29,6 +33,11 @@ export class Watcher {
   /** Positions that were seen. */
   get position(): bigint {
     return this.#log.last
+  }
+
+  /** How far projections were behind the log when it was last looked. */
+  get lag(): bigint {
+    return this.#lag
   }
 
   /** Watches until aborted; connects anew when the connection is lost. */
@@ -72,11 +81,30 @@ export class Watcher {
       }
       if (performance.now() > nextRecheck) {
         const began = performance.now()
+        this.#lag = await readLag(client)
         await this.recheck(client)
+        await checkApplied(client, this.#faults)
+        await checkInline(client, this.#faults)
+        await checkParkedOrder(client, this.#faults)
         const now = performance.now()
         nextRecheck = now + Math.max(1_000, (now - began) / recheckShare)
       }
       if (commits.length < pageSize) await pause(pauseMs, signal)
     }
   }
+}
+
+/** Of the versions that are shown and that workers apply. */
+async function readLag(client: pg.Client): Promise<bigint> {
+  const { rows } = await client.query<{ lag: string }>(/* sql */ `
+    select coalesce(q.position - min(s.position), 0)::text as lag
+    from tidemark.sequencer as q
+    left join (
+      tidemark.subscriptions as s
+      join tidemark.projections as p on p.name = s.name and p.version = s.version
+    ) on s.kind = 'projection' and s.state <> 'inline' and p.state = 'live'
+      -- It is removed and begun anew.
+      and s.name <> 'last_entries'
+    group by q.position`)
+  return BigInt(rows[0]?.lag ?? 0)
 }

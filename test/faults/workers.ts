@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { pause } from '../../src/db/wait.ts'
 import { type Random, seededRandom } from '../support/random.ts'
 import { Child, type Exit } from './child.ts'
+import type { LateReactor } from './definitions/late-reactor.ts'
 import type { FaultList } from './oracle/fault-list.ts'
 import type { WorkerSettings } from './processes/worker.ts'
 import type { Tally } from './tally.ts'
@@ -10,14 +11,19 @@ import { seedOf } from './weighted.ts'
 import type { WorkerPlan } from './worker-plan.ts'
 
 export interface WorkersOptions {
-  readonly connectionString: string
+  /** What each needs to know. */
+  readonly env: Readonly<Record<string, string>>
   readonly count: number
   readonly random: Random
   /** Draws how the next worker of a place is started. */
   readonly plan: (random: Random) => WorkerPlan
+  /** Reactors that were added, for those that start now. */
+  readonly reactors: () => readonly LateReactor[]
   readonly faults: FaultList
   /** Failpoints that were reached. */
   readonly failpoints: Tally
+  /** What became of events. */
+  readonly changes: Tally
 }
 
 const program = join(import.meta.dirname, 'processes/worker.ts')
@@ -127,13 +133,14 @@ export class Workers {
   }
 
   #start(place: Place, plan: WorkerPlan): Child {
-    const { mode, rule, mutations, waitsForStandby } = plan
-    const settings: WorkerSettings = { mode, rule }
+    const { mode, rule, mutations, waitsForStandby, projections, hasDefect } = plan
+    const reactors = this.#options.reactors()
+    const settings: WorkerSettings = { mode, rule, projections, hasDefect, reactors }
     return new Child({
       program,
       imports: mutations.length > 0 ? [mutate] : [],
       env: {
-        DATABASE_URL: this.#options.connectionString,
+        ...this.#options.env,
         TIDEMARK_FAULTS_WORKER: JSON.stringify(settings),
         TIDEMARK_FAULTS_MUTATIONS: mutations.join(','),
         ...(waitsForStandby ? {} : { PGOPTIONS: '-c synchronous_commit=local' }),
@@ -143,10 +150,11 @@ export class Workers {
   }
 
   #hear(place: Place, line: string): void {
-    const { failpoints, faults } = this.#options
+    const { failpoints, faults, changes } = this.#options
     const [word = '', ...rest] = line.split(' ')
     if (word === 'leading') place.ledAt = performance.now()
     if (word === 'mutated') this.#mutated += 1
+    if (word === 'parked') changes.add('keys parked')
     if (line === 'not started') place.expected = 'not started'
     if (word === 'error') faults.add('stuck', `a worker gave something up: ${rest.join(' ')}`)
     if (word !== 'failpoint') return

@@ -1,22 +1,35 @@
 import type pg from 'pg'
+import { checkInline } from './check-inline.ts'
+import { checkJobs, type KnownReactor } from './check-jobs.ts'
 import { checkJournal, type KnownTransaction } from './check-journal.ts'
 import { LogChecker } from './check-log.ts'
+import { checkNoneParked } from './check-parked.ts'
+import { checkProjections } from './check-projections.ts'
 import { type Fault, FaultList } from './fault-list.ts'
-import { checkJobs, checkTable, FoldedLog } from './fold-log.ts'
+import { FoldedLog } from './fold-log.ts'
 import { readCommits } from './read-log.ts'
 
 const pageSize = 2_000
 
+/** What is known beside the database. */
+export interface Known {
+  /** What the writers know of their transactions, if they kept a journal. */
+  readonly transactions?: readonly KnownTransaction[]
+  /** Reactors that were added to the one that is always there. */
+  readonly reactors?: readonly KnownReactor[]
+}
+
+/** Reads the log from its beginning. */
+const always: KnownReactor = { name: 'large-deposits', earliest: 0n, latest: 0n }
+
 /**
  * Checks everything that must hold of a log, and of what was made from it, once all is sequenced and
  * applied. Plain SQL and plain folds: shares no code with the product.
- *
- * @param known what the writers know of their transactions, if they kept a journal.
  */
 export async function checkDatabase(
   pool: pg.Pool,
   faults: FaultList,
-  known?: readonly KnownTransaction[],
+  { transactions, reactors = [] }: Known = {},
 ): Promise<void> {
   const log = new LogChecker(faults)
   const fold = new FoldedLog()
@@ -25,13 +38,18 @@ export async function checkDatabase(
     if (commits.length === 0) break
     for (const commit of commits) {
       log.take(commit)
-      for (const event of commit.events) fold.take(event)
+      const before = commit.position - BigInt(commit.eventCount)
+      for (const [index, event] of commit.events.entries()) {
+        fold.take(event, before + BigInt(index) + 1n)
+      }
     }
   }
   await checkUnsequenced(pool, faults)
-  if (known !== undefined) checkJournal(known, log, faults)
+  if (transactions !== undefined) checkJournal(transactions, log, faults)
   await checkProjections(pool, fold, faults)
-  checkJobs(await readJobs(pool), fold.jobs, faults)
+  await checkInline(pool, faults)
+  await checkNoneParked(pool, faults)
+  checkJobs(await readJobs(pool), fold.jobs, [always, ...reactors], faults)
 }
 
 /** What {@link checkDatabase} finds; empty when all is well. */
@@ -54,35 +72,14 @@ async function checkUnsequenced(pool: pg.Pool, faults: FaultList): Promise<void>
   }
 }
 
-/** Checks the tables of each version that there is, and what the views show. */
-async function checkProjections(pool: pg.Pool, fold: FoldedLog, faults: FaultList): Promise<void> {
-  const { rows } = await pool.query<{ name: string; schema_name: string }>(
-    'select name, schema_name from tidemark.projections order by name, version',
+/** The payload of a job says which reactor asked for it, but for those of the one that is always there. */
+async function readJobs(pool: pg.Pool): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { rows } = await pool.query<{ reactor: string; events: readonly string[] }>(
+    /* sql */ `
+    select coalesce(payload ->> 'reactor', $1) as reactor, array_agg(payload ->> 'event') as events
+    from graphile_worker._private_jobs
+    group by 1`,
+    [always.name],
   )
-  for (const { name, schema_name } of rows) {
-    const table = name === 'accounts' ? 'balances' : 'lasts'
-    for (const schema of new Set([schema_name, name])) {
-      const found = await readTable(pool, schema, table)
-      checkTable(`${schema}.${table}`, found, fold.rows(table), faults)
-    }
-  }
-}
-
-async function readTable(
-  pool: pg.Pool,
-  schema: string,
-  table: 'balances' | 'lasts',
-): Promise<ReadonlyMap<string, string>> {
-  const value = table === 'balances' ? "balance || ' ' || entries" : 'trail'
-  const { rows } = await pool.query<{ account: string; value: string }>(
-    `select account, ${value} as value from ${schema}.${table}`,
-  )
-  return new Map(rows.map((row) => [row.account, row.value]))
-}
-
-async function readJobs(pool: pg.Pool): Promise<readonly string[]> {
-  const { rows } = await pool.query<{ event: string }>(
-    "select payload ->> 'event' as event from graphile_worker._private_jobs",
-  )
-  return rows.map(({ event }) => event)
+  return new Map(rows.map(({ reactor, events }) => [reactor, events]))
 }

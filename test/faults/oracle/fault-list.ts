@@ -19,6 +19,10 @@ export const rules = [
   'moved',
   /** A projection's tables are what a plain fold over the log gives. */
   'projection',
+  /** What appends have to apply is applied when they are committed. */
+  'inline',
+  /** What is parked keeps the order of its key, and is applied once nothing is wrong with it. */
+  'parked',
   /** Each event that asks for a job has one. */
   'job',
   /** Everything comes to an end: workers catch up, processes end when asked to and not before. */

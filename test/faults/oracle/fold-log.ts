@@ -1,41 +1,53 @@
-import { largeAmount, trail } from '../../worker/fixtures/account-rules.ts'
+import { digest, largeAmount, trail } from '../../worker/fixtures/account-rules.ts'
 import type { LogEvent } from './check-log.ts'
 import type { FaultList } from './fault-list.ts'
 
 interface Account {
-  balance: number
-  entries: number
-  trail: string
+  readonly balance: number
+  readonly entries: number
+  readonly trail: string
+  readonly digest: number
 }
 
-/** Everything that the projections and the reactor of these tests make of a log, by a plain fold. */
+const none: Account = { balance: 0, entries: 0, trail: '', digest: 0 }
+
+/** What a table holds of an account, as one text: whatever projection and level it is of. */
+const contents = {
+  balances: ({ balance, entries }: Account) => `${balance} ${entries}`,
+  lasts: (account: Account) => account.trail,
+  folded: (account: Account) => `${account.digest} ${account.entries}`,
+  stepped: (account: Account) => `${account.digest} ${account.entries}`,
+}
+
+export type TableName = keyof typeof contents
+
+export const tableNames = Object.keys(contents) as readonly TableName[]
+
+/** Everything that the projections and the reactors of these tests make of a log, by a plain fold. */
 export class FoldedLog {
   readonly #accounts = new Map<string, Account>()
-  readonly #jobs = new Set<string>()
+  readonly #jobs = new Map<string, bigint>()
 
-  take({ id, type, data }: LogEvent): void {
+  take({ id, type, data }: LogEvent, position: bigint): void {
     const sign = type === 'account.deposited' ? '+' : '-'
-    const account = this.#accounts.get(data.account) ?? { balance: 0, entries: 0, trail: '' }
+    const entry = Number(`${sign}${data.amount}`)
+    const account = this.#accounts.get(data.account) ?? none
     this.#accounts.set(data.account, {
-      balance: account.balance + Number(`${sign}${data.amount}`),
+      balance: account.balance + entry,
       entries: account.entries + 1,
       trail: trail(account.trail, `${sign}${data.amount}`),
+      digest: digest(account.digest, entry),
     })
-    if (sign === '+' && data.amount > largeAmount) this.#jobs.add(id)
+    if (sign === '+' && data.amount > largeAmount) this.#jobs.set(id, position)
   }
 
   /** The rows of a table, as {@link checkTable} takes them: by account. */
-  rows(table: 'balances' | 'lasts'): ReadonlyMap<string, string> {
-    return new Map(
-      [...this.#accounts].map(([name, account]) => [
-        name,
-        table === 'balances' ? `${account.balance} ${account.entries}` : account.trail,
-      ]),
-    )
+  rows(table: TableName): ReadonlyMap<string, string> {
+    return new Map([...this.#accounts].map(([name, account]) => [name, contents[table](account)]))
   }
 
-  /** Events that ask for a job. */
-  get jobs(): ReadonlySet<string> {
+  /** Events that ask for a job, with their positions. */
+  get jobs(): ReadonlyMap<string, bigint> {
     return this.#jobs
   }
 }
@@ -50,19 +62,5 @@ export function checkTable(
   for (const account of new Set([...wanted.keys(), ...found.keys()])) {
     const [is, belongs] = [found.get(account), wanted.get(account)]
     if (is !== belongs) faults.add('projection', `${name}: ${account} is "${is}", not "${belongs}"`)
-  }
-}
-
-/** Compares the jobs that were enqueued, by event, with those that the events ask for. */
-export function checkJobs(
-  found: readonly string[],
-  wanted: ReadonlySet<string>,
-  faults: FaultList,
-): void {
-  const counts = new Map<string, number>()
-  for (const event of found) counts.set(event, (counts.get(event) ?? 0) + 1)
-  for (const event of new Set([...wanted, ...counts.keys()])) {
-    const [is, belongs] = [counts.get(event) ?? 0, wanted.has(event) ? 1 : 0]
-    if (is !== belongs) faults.add('job', `event ${event} has ${is} jobs, not ${belongs}`)
   }
 }

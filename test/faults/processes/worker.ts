@@ -3,16 +3,25 @@
 import { writeSync } from 'node:fs'
 import { isTidemarkError, runWorker } from '../../../src/index.ts'
 import type { SequencerMode } from '../../../src/sequencer/term-settings.ts'
-import { accountsIn, largeDeposits, lastEntries } from '../../worker/fixtures/accounts.ts'
+import { largeDeposits } from '../../worker/fixtures/accounts.ts'
+import { type LateReactor, lateReactor } from '../definitions/late-reactor.ts'
+import { type Extent, projectionsOf } from '../definitions/projections.ts'
 import { type FailpointRule, obeyRule } from '../failpoint-rule.ts'
 
 /** Given in the environment, as JSON. */
 export interface WorkerSettings {
   readonly mode: SequencerMode
   readonly rule: FailpointRule | null
+  readonly projections: Extent
+  /** Whether its code cannot apply some events. */
+  readonly hasDefect: boolean
+  /** Reactors that were added to the one that is always there. */
+  readonly reactors: readonly LateReactor[]
 }
 
-const { mode, rule } = JSON.parse(process.env.TIDEMARK_FAULTS_WORKER ?? '') as WorkerSettings
+const { mode, rule, projections, hasDefect, reactors } = JSON.parse(
+  process.env.TIDEMARK_FAULTS_WORKER ?? '',
+) as WorkerSettings
 if (rule !== null) obeyRule(rule)
 
 const stop = new AbortController()
@@ -22,9 +31,10 @@ process.stdin.once('end', () => process.exit(1)).resume()
 const worker = runWorker(
   {
     connectionString: process.env.DATABASE_URL ?? '',
-    projections: [accountsIn(1), accountsIn(2), lastEntries],
-    reactors: [largeDeposits],
-    batchSize: 25,
+    projections: projectionsOf(projections, hasDefect),
+    reactors: [largeDeposits, ...reactors.map(lateReactor)],
+    batchSize: 100,
+    maxAttempts: 2,
     pollIntervalMs: 200,
     mode,
     logger: {
@@ -33,7 +43,10 @@ const worker = runWorker(
       info: (_fields, message) => {
         if (message.startsWith('leading the sequencer')) tell('leading')
       },
-      error: (_fields, message) => tell(`error ${message.replaceAll('\n', ' ')}`),
+      // Names the key when it says that an event was parked.
+      error: (fields, message) => {
+        tell(`${'key' in fields ? 'parked' : 'error'} ${message.replaceAll('\n', ' ')}`)
+      },
     },
   },
   stop.signal,

@@ -1,4 +1,4 @@
-import type { Random } from '../support/random.ts'
+import type { Random } from '../../support/random.ts'
 
 /** What the database says of a version. */
 export interface VersionState {
@@ -8,7 +8,7 @@ export interface VersionState {
 
 /** What to do with the versions of a projection. */
 export interface VersionChange {
-  readonly change: 'rebuild' | 'promote' | 'rollback' | 'drop'
+  readonly change: 'rebuild' | 'replay' | 'promote' | 'rollback' | 'drop'
   readonly version: number
 }
 
@@ -22,14 +22,16 @@ export function chooseVersionChange(
     return { change: 'rebuild', version: versions[0]?.version === 1 ? 2 : 1 }
   }
   const { version, state } = other
-  if (state === 'building') return { change: 'rebuild', version }
-  if (state === 'ready') return { change: 'promote', version }
+  if (state === 'building') return { change: random.pick(['rebuild', 'replay']), version }
+  if (state === 'ready') return { change: random.pick(['promote', 'promote', 'replay']), version }
   // Only an older one is rolled back to.
   const isOlder = versions.some(
     ({ state: live, version: newer }) => live === 'live' && version < newer,
   )
   return {
-    change: random.pick(isOlder ? ['promote', 'rollback', 'drop'] : ['promote', 'drop']),
+    change: random.pick(
+      isOlder ? ['promote', 'rollback', 'drop', 'replay'] : ['promote', 'drop', 'replay'],
+    ),
     version,
   }
 }

@@ -1,16 +1,19 @@
 import type pg from 'pg'
-import { pause } from '../../src/db/wait.ts'
-import type { NewEvent, Store } from '../../src/index.ts'
-import type { Random } from '../support/random.ts'
-import { Deposited, Withdrawn } from '../worker/fixtures/accounts.ts'
+import { pause } from '../../../src/db/wait.ts'
+import type { NewEvent, Store } from '../../../src/index.ts'
+import type { Random } from '../../support/random.ts'
+import { Deposited, Withdrawn } from '../../worker/fixtures/accounts.ts'
+import type { Calm } from '../kinds/calm.ts'
 import { fateOf } from './fate-of.ts'
 import type { Fate, Journal } from './journal.ts'
 
 export interface WriterParts {
   readonly store: Store
   readonly pool: pg.Pool
-  readonly journal: Journal
+  readonly journal: Pick<Journal, 'drawId' | 'settle'>
   readonly random: Random
+  /** When to hold nothing for long. */
+  readonly calm: Pick<Calm, 'signal'>
   /** Aborted when no more transactions are to begin. */
   readonly signal: AbortSignal
 }
@@ -22,9 +25,10 @@ const accountCount = 12
 export class Writer {
   readonly store: Store
   readonly pool: pg.Pool
-  readonly journal: Journal
+  readonly journal: WriterParts['journal']
   readonly random: Random
   readonly signal: AbortSignal
+  readonly #calm: WriterParts['calm']
 
   constructor(parts: WriterParts) {
     this.store = parts.store
@@ -32,10 +36,21 @@ export class Writer {
     this.journal = parts.journal
     this.random = parts.random
     this.signal = parts.signal
+    this.#calm = parts.calm
   }
 
   account(): string {
     return `a${this.random.between(1, accountCount)}`
+  }
+
+  /** An account that nobody else writes, for who holds its rows for long. */
+  ownAccount(): string {
+    return `own-${this.journal.drawId()}`
+  }
+
+  /** One of the streams of an account: who writes its row need not be a writer of the same stream. */
+  streamOf(account: string): string {
+    return this.random.chance(0.3) ? `second-${account}` : `account-${account}`
   }
 
   /** Makes events that carry what a plain statement has just shown as committed. */
@@ -106,9 +121,10 @@ export class Writer {
     }
   }
 
-  /** Holds whatever is held for a moment, or less when the run ends. */
+  /** Holds whatever is held for a moment, or less when the run ends or somebody asks for calm. */
   async hold(minMs: number, maxMs: number): Promise<void> {
-    await pause(this.random.between(minMs, maxMs), this.signal)
+    const ended = AbortSignal.any([this.signal, this.#calm.signal])
+    await pause(this.random.between(minMs, maxMs), ended)
   }
 }
 

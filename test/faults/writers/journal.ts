@@ -11,6 +11,11 @@ export interface JournalEntry {
   readonly fate: Fate
 }
 
+/** Makes the n-th id of a run. */
+export function eventId(n: number): string {
+  return `00000000-0000-7000-8000-${n.toString(16).padStart(12, '0')}`
+}
+
 /** What the writers know, beside the database. Never lost, whatever the server does. */
 export class Journal {
   readonly entries: JournalEntry[] = []
@@ -18,8 +23,14 @@ export class Journal {
 
   /** Makes the id of an event: unique, and the n-th of a run tells so. */
   drawId(): string {
-    this.#drawn += 1
-    return `00000000-0000-7000-8000-${this.#drawn.toString(16).padStart(12, '0')}`
+    return eventId(this.reserve(1))
+  }
+
+  /** Reserves ids for another process. @returns which one is the first. */
+  reserve(count: number): number {
+    const first = this.#drawn + 1
+    this.#drawn += count
+    return first
   }
 
   settle(kind: string, eventIds: readonly string[], fate: Fate): void {

@@ -1,10 +1,11 @@
-import { logNames } from '../../src/db/log-names.ts'
-import { isTidemarkError } from '../../src/index.ts'
-import { appendToStream, appendToStreams } from '../../src/store/append.ts'
+import type pg from 'pg'
+import { isTidemarkError } from '../../../src/index.ts'
+import { isRefusedAsInline } from './is-refused-as-inline.ts'
 import { prepareAndFinish } from './prepared.ts'
 import { type IdentifiedEvent, idsOf, type Writer } from './writer.ts'
 
-const names = logNames()
+/** How long one of two transactions that are to end at one moment waits for the other. */
+const patienceMs = 200
 
 /** One transaction. Throws when it failed, with the journal kept. */
 export type WayToAppend = (writer: Writer) => Promise<void>
@@ -37,26 +38,29 @@ export const waysToAppend = {
     const { token } = await writer.store.readQuery(query)
     const events = await writer.events(writer.pool, account, 2)
     const condition = { query, after: token }
+    const streamId = writer.streamOf(account)
     try {
       await writer.record('conditional', events, () =>
-        writer.store.append(streamOf(account), events, { condition }),
+        writer.store.append(streamId, events, { condition }),
       )
     } catch (error) {
       if (!isTidemarkError(error, 'APPEND_CONDITION_FAILED')) throw error
     }
   },
 
-  /** Tried again under its key until it is acknowledged: it is there once. */
+  /** Tried again under its key until it is acknowledged, or refused for what is inline: it is there once. */
   keyed: async (writer) => {
     const account = writer.account()
     const events = await writer.events(writer.pool, account, 2)
     const key = `key of ${events[0]?.id}`
+    const streamId = writer.streamOf(account)
     await writer.record('keyed', events, async () => {
       for (;;) {
         try {
-          await writer.store.append(streamOf(account), events, { key })
+          await writer.store.append(streamId, events, { key })
           return
         } catch (error) {
+          if (isRefusedAsInline(error)) throw error
           if (writer.signal.aborted) throw new Error('nobody knows', { cause: error })
           await writer.hold(50, 500)
         }
@@ -88,17 +92,19 @@ export const waysToAppend = {
       return appendIn(writer, client, writer.random.between(1, 3))
     }),
 
-  /** Stays open for seconds after it has appended, to a stream of its own. */
+  /** Stays open for seconds after it has appended, to an account of its own. */
   'held open': (writer) =>
     writer.transaction('held open', async (client) => {
-      const events = await appendIn(writer, client, 2, 'held')
+      const events = await appendOwned(writer, client, 2)
       await writer.hold(300, 4_000)
       return events
     }),
 
   /**
    * Two that end at one moment, so that the record of one's commit may begin where the other's ends. The
-   * first does not wait for its flush, so that both go to disk, and to the stream, together.
+   * first does not wait for its flush, so that both go to disk, and to the stream, together. They wait for
+   * each other here, where the server does not see it, so neither may have to wait for a lock there; and
+   * for a moment only, as the second waits behind whoever waits for all that append, also for the first.
    */
   'at one moment': async (writer) => {
     const ready = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
@@ -108,9 +114,9 @@ export const waysToAppend = {
         .transaction(
           'at one moment',
           async (client) => {
-            const events = await appendIn(writer, client, 1, 'own')
+            const events = await appendUnshared(writer, client)
             resolve()
-            await both
+            await Promise.race([both, writer.hold(patienceMs, patienceMs)])
             return events
           },
           index === 0 ? 'commit asynchronously' : 'commit',
@@ -144,8 +150,7 @@ export const waysToAppend = {
       'commit asynchronously',
     ),
 
-  prepared: (writer) =>
-    prepareAndFinish(writer, (client) => appendIn(writer, client, 2, 'prepared')),
+  prepared: (writer) => prepareAndFinish(writer, (client) => appendOwned(writer, client, 2)),
 
   /** Writes nothing that concerns the log, in bulk. */
   unrelated: async (writer) => {
@@ -161,37 +166,60 @@ export type WayName = keyof typeof waysToAppend
 async function appendOwn(writer: Writer, kind: string, count: number): Promise<void> {
   const account = writer.account()
   const events = await writer.events(writer.pool, account, count)
-  await writer.record(kind, events, () => writer.store.append(streamOf(account), events))
+  const streamId = writer.streamOf(account)
+  await writer.record(kind, events, () => writer.store.append(streamId, events))
 }
 
 async function appendIn(
   writer: Writer,
-  client: Parameters<typeof appendToStream>[0] & Parameters<Writer['events']>[0],
+  client: pg.PoolClient,
   count: number,
-  own?: string,
 ): Promise<readonly IdentifiedEvent[]> {
   const account = writer.account()
   const events = await writer.events(client, account, count)
-  const streamId = own === undefined ? streamOf(account) : `${own}-${events[0]?.id}`
-  if (writer.random.chance(0.3) && own === undefined) {
-    await appendToStreams(client, names, [{ streamId, events }])
+  const streamId = writer.streamOf(account)
+  if (writer.random.chance(0.3)) {
+    await writer.store.appendMany([{ streamId, events }], { tx: client })
   } else {
-    await appendToStream(client, names, { streamId, events })
+    await writer.store.append(streamId, events, { tx: client })
   }
   return events
+}
+
+/** Appends to an account of its own: nobody waits for its stream or its rows. */
+async function appendOwned(
+  writer: Writer,
+  client: pg.PoolClient,
+  count: number,
+): Promise<readonly IdentifiedEvent[]> {
+  const account = writer.ownAccount()
+  const events = await writer.events(client, account, count)
+  await writer.store.append(writer.streamOf(account), events, { tx: client })
+  return events
+}
+
+/**
+ * Without tags, too: a condition that waits for the lock of a tag makes everybody wait who comes after it,
+ * even who would share the lock with its holder.
+ */
+async function appendUnshared(
+  writer: Writer,
+  client: pg.PoolClient,
+): Promise<readonly IdentifiedEvent[]> {
+  const account = writer.ownAccount()
+  const [tagged] = await writer.events(client, account, 1)
+  const event = { ...tagged, tags: [] } as IdentifiedEvent
+  await writer.store.append(writer.streamOf(account), event, { tx: client })
+  return [event]
 }
 
 async function appendsTo(writer: Writer, accounts: readonly string[]) {
   const appends = []
   for (const account of accounts) {
     const events = await writer.events(writer.pool, account, 2)
-    appends.push({ streamId: streamOf(account), events })
+    appends.push({ streamId: writer.streamOf(account), events })
   }
   return appends
-}
-
-function streamOf(account: string): string {
-  return `account-${account}`
 }
 
 function throwFirst(results: readonly PromiseSettledResult<void>[]): void {

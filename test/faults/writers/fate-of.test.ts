@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { expect, test } from 'vitest'
-import { TidemarkError } from '../../src/index.ts'
+import { TidemarkError } from '../../../src/index.ts'
 import { fateOf } from './fate-of.ts'
 
 function serverError(severity: string): Error {

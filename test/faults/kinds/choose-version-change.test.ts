@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { seededRandom } from '../support/random.ts'
+import { seededRandom } from '../../support/random.ts'
 import { chooseVersionChange, type VersionState } from './choose-version-change.ts'
 
 function choices(...versions: VersionState[]): string[] {
@@ -18,7 +18,7 @@ test.for<[string, VersionState[], string[]]>([
       { version: 1, state: 'live' },
       { version: 2, state: 'building' },
     ],
-    ['rebuild 2'],
+    ['rebuild 2', 'replay 2'],
   ],
   [
     'one that is ready',
@@ -26,7 +26,7 @@ test.for<[string, VersionState[], string[]]>([
       { version: 1, state: 'live' },
       { version: 2, state: 'ready' },
     ],
-    ['promote 2'],
+    ['promote 2', 'replay 2'],
   ],
   [
     'one that stands by',
@@ -34,7 +34,7 @@ test.for<[string, VersionState[], string[]]>([
       { version: 1, state: 'standby' },
       { version: 2, state: 'live' },
     ],
-    ['drop 1', 'promote 1', 'rollback 1'],
+    ['drop 1', 'promote 1', 'replay 1', 'rollback 1'],
   ],
   [
     'a newer one that stands by',
@@ -42,7 +42,7 @@ test.for<[string, VersionState[], string[]]>([
       { version: 1, state: 'live' },
       { version: 2, state: 'standby' },
     ],
-    ['drop 2', 'promote 2'],
+    ['drop 2', 'promote 2', 'replay 2'],
   ],
 ])('of a projection with %s, chooses what can be done', ([, versions, expected]) => {
   expect(choices(...versions)).toEqual(expected)

@@ -1,6 +1,6 @@
-import { pause } from '../../src/db/wait.ts'
+import { pause } from '../../../src/db/wait.ts'
+import { setLedgerFailpoint } from '../ledger-failpoint.ts'
 import type { Fault, FaultContext } from './fault-context.ts'
-import { setLedgerFailpoint } from './ledger-failpoint.ts'
 
 /** Faults of the server and of its replication slots. */
 export const serverFaults = {

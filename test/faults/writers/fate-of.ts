@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { isTidemarkError } from '../../src/core/tidemark-error.ts'
+import { isTidemarkError } from '../../../src/core/tidemark-error.ts'
 import type { Fate } from './journal.ts'
 
 /**

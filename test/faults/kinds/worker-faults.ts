@@ -1,5 +1,5 @@
-import { advisoryLockKey } from '../../src/db/log-names.ts'
-import { pause } from '../../src/db/wait.ts'
+import { advisoryLockKey } from '../../../src/db/log-names.ts'
+import { pause } from '../../../src/db/wait.ts'
 import type { Fault, FaultContext } from './fault-context.ts'
 
 /** Faults of worker processes and of their connections. */
