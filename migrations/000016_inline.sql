@@ -5,7 +5,7 @@ alter table tidemark.subscriptions
   add constraint subscriptions_state_check check (state in ('active', 'failed', 'inline'));
 
 comment on column tidemark.subscriptions.state is
-  'active; failed: a handler threw on each attempt and it stands still; inline: appends apply it themselves.';
+  'active; failed: it stands still, error says why; inline: appends apply it themselves.';
 
 alter table tidemark.projections add column event_types text[];
 

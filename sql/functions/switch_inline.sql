@@ -74,6 +74,25 @@ begin
 
     if exists (
       select
+      from pg_trigger as t
+      cross join split_part(encode(t.tgargs, 'escape'), '\000', 1) as c (category)
+      where t.tgfoid = 'tidemark.capture_row'::regproc
+        and not t.tgisinternal
+        and v_types && array[
+          c.category || '.captured',
+          c.category || '.created',
+          c.category || '.changed',
+          c.category || '.deleted'
+        ]
+    ) then
+      raise exception 'projection "%" reads events of a captured table', switch_inline.name
+        using
+          errcode = 'TM014',
+          hint = 'Who changes the table cannot apply it: leave it asynchronous.';
+    end if;
+
+    if exists (
+      select
       from tidemark.subscriptions as s
       where s.kind = 'projection'
         and s.name = switch_inline.name

@@ -1,5 +1,10 @@
+import type { ParsedCronItem } from 'graphile-worker'
+import type { AnyEventDefinition } from '../core/event.ts'
+import type { AnyProcess } from '../core/processes/process-manager.ts'
 import type { Reactor } from '../jobs/reactor.ts'
 import type { AnyTask } from '../jobs/task.ts'
+import type { Relay } from '../outbox/relay.ts'
+import type { Route } from '../outbox/route.ts'
 import type { AnyProjection } from '../projections/projection.ts'
 import type { WorkerOptions } from '../worker/worker.ts'
 
@@ -14,7 +19,16 @@ export interface TidemarkConfig {
   /** Several versions of one projection may stand beside each other. */
   readonly projections?: readonly AnyProjection[] | undefined
   readonly reactors?: readonly Reactor[] | undefined
+  readonly processes?: readonly AnyProcess[] | undefined
   readonly tasks?: readonly AnyTask[] | undefined
+  readonly routes?: readonly Route[] | undefined
+  readonly relays?: readonly Relay[] | undefined
+  /** Jobs by the clock, as `cron` makes them. */
+  readonly cron?: readonly ParsedCronItem[] | undefined
+  /** Event types that tasks read, besides those of projections and reactors. */
+  readonly events?: readonly AnyEventDefinition[] | undefined
+  /** Projections that what tasks append is applied to inline. */
+  readonly inline?: readonly AnyProjection[] | undefined
   /** How `tidemark worker` runs them. */
   readonly worker?: WorkerSettings | undefined
 }
@@ -28,9 +42,14 @@ export type WorkerSettings = Pick<
   | 'pollIntervalMs'
   | 'maxConnections'
   | 'jobConcurrency'
+  | 'jobGraceMs'
+  | 'jobTakeoverMs'
+  | 'keepOnceMs'
   | 'mode'
   | 'seal'
   | 'sealIntervalMs'
+  | 'outboxRetentionMs'
+  | 'outboxTrimIntervalMs'
 >
 
 /**

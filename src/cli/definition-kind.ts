@@ -15,9 +15,29 @@ export function isProjection(value: unknown): boolean {
 /** Tells whether a value has the shape of a reactor. */
 export function isReactor(value: unknown): boolean {
   if (!isRecord(value)) return false
-  const { name, from, on, registry } = value
+  const { kind, name, from, on, registry } = value
+  if (kind === 'process') return false
   const begins = from === 'now' || from === 'start' || typeof from === 'bigint'
   return typeof name === 'string' && begins && isRecord(on) && isRegistry(registry)
+}
+
+/** Tells whether a value has the shape of a route. */
+export function isRoute(value: unknown): boolean {
+  return isRecord(value) && value.kind === 'route' && isReactor(value)
+}
+
+/** Tells whether a value has the shape of a relay. */
+export function isRelay(value: unknown): boolean {
+  if (!isRecord(value)) return false
+  return value.kind === 'relay' && typeof value.name === 'string' && typeof value.to === 'function'
+}
+
+/** Tells whether a value has the shape of a process. */
+export function isProcess(value: unknown): boolean {
+  if (!isRecord(value)) return false
+  const { kind, name, starts, on, registry } = value
+  const isComplete = starts instanceof Set && isRecord(on) && isRegistry(registry)
+  return kind === 'process' && typeof name === 'string' && isComplete
 }
 
 /** Tells whether a value has the shape of a task. */
@@ -30,7 +50,10 @@ export function nameKind(value: unknown): string {
   if (value === undefined) return 'undefined: is it exported under this name?'
   if (value === null) return 'null'
   if (isProjection(value)) return 'a projection'
+  if (isRoute(value)) return 'a route'
+  if (isRelay(value)) return 'a relay'
   if (isReactor(value)) return 'a reactor'
+  if (isProcess(value)) return 'a process'
   if (isTask(value)) return 'a task'
   if (isEvent(value)) return 'an event definition'
   if (Array.isArray(value)) return 'an array'
@@ -38,8 +61,16 @@ export function nameKind(value: unknown): string {
   return typeof value === 'object' ? 'another object' : `a ${typeof value}`
 }
 
-function isEvent(value: unknown): boolean {
+/** Tells whether a value has the shape of an event's definition. */
+export function isEvent(value: unknown): boolean {
   return isRecord(value) && typeof value.type === 'string' && typeof value.upcast === 'function'
+}
+
+/** Tells whether a value has the shape of a parsed item of graphile-worker's cron. */
+export function isCronItem(value: unknown): boolean {
+  if (!isRecord(value)) return false
+  const { task, identifier, match } = value
+  return typeof task === 'string' && typeof identifier === 'string' && match !== undefined
 }
 
 function isRegistry(value: unknown): boolean {

@@ -35,6 +35,12 @@ export function logMoment(text: string): bigint | Date {
   )
 }
 
+/** Reads the id of a job. */
+export function jobId(text: string): string {
+  if (/^[1-9]\d{0,17}$/.test(text)) return text
+  throw new InvalidArgumentError('it must be the id of a job: a whole number from 1.')
+}
+
 /** Reads a number of events. */
 export function eventCount(text: string): bigint {
   if (/^\d{1,18}$/.test(text)) return BigInt(text)

@@ -53,7 +53,8 @@ export function retryText({ applied, keys, failed }: RetryResult): string {
   ].join('\n')
 }
 
-function makeTable(head: string[]): InstanceType<typeof Table> {
+/** Begins a table for people. */
+export function makeTable(head: string[]): InstanceType<typeof Table> {
   return new Table({ head, style: { head: [], border: [], compact: true } })
 }
 
@@ -64,7 +65,8 @@ function errorText(error: ParkedError | null): string {
 /** More of a key or message would push the rest off the screen; `--json` has all of it. */
 const maxLength = 60
 
-function short(text: string): string {
+/** Shortens a text to what a cell of a table has room for. */
+export function short(text: string): string {
   const line = oneLine(text)
   return line.length > maxLength ? `${line.slice(0, maxLength)}…` : line
 }

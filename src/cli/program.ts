@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { auditCommand } from './commands/audit.ts'
+import { captureCommand } from './commands/capture.ts'
 import { checkpointCommand } from './commands/checkpoint.ts'
 import { diffCommand } from './commands/diff.ts'
 import { doctorCommand } from './commands/doctor.ts'
@@ -10,6 +11,7 @@ import { initCommand } from './commands/init.ts'
 import { migrateCommand } from './commands/migrate.ts'
 import { modeCommand } from './commands/mode.ts'
 import { parkedCommand } from './commands/parked.ts'
+import { processCommand } from './commands/process.ts'
 import { promoteCommand } from './commands/promote.ts'
 import { queryCommand } from './commands/query.ts'
 import { rebuildCommand } from './commands/rebuild.ts'
@@ -40,7 +42,9 @@ const commands = [
   dropCommand,
   repartitionCommand,
   parkedCommand,
+  processCommand,
   dropSlotsCommand,
+  captureCommand,
   verifyCommand,
   auditCommand,
   sealCommand,

@@ -1,6 +1,6 @@
 import cliProgress from 'cli-progress'
 import type { AnyProjection } from '../projections/projection.ts'
-import type { RebuildProgress } from '../projections/versions/rebuild.ts'
+import type { RebuildProgress } from '../projections/versions/build-progress.ts'
 import { formatCount, formatDuration } from './format.ts'
 import type { GlobalOptions } from './global-options.ts'
 import type { Host } from './host.ts'

@@ -1,4 +1,5 @@
 import Table from 'cli-table3'
+import type { ProcessStatus } from '../jobs/processes/count-instances.ts'
 import { describeSubscription } from '../subscriptions/subscription-id.ts'
 import type { LogStatus, SlotStatus, SubscriptionStatus } from '../worker/status.ts'
 import { formatBytes, formatCount, oneLine } from './format.ts'
@@ -11,13 +12,17 @@ export function statusText(status: LogStatus): string {
     `log "${schema}": position ${formatCount(position)}, mode ${mode}${reason}`,
     ...(status.isLed ? [] : ['no worker leads: run `tidemark worker`']),
     ...unsequencedText(status),
+    ...outboxText(status),
     ...(mode === 'wal' ? [slotText(slot)] : []),
     subscriptions.length === 0 ? 'no subscriptions yet' : subscriptionTable(subscriptions),
     ...subscriptions.flatMap(partitionsText),
     ...subscriptions.flatMap(failureText),
+    ...subscriptions.flatMap(troubleText),
     ...subscriptions.flatMap(partialText),
     ...(status.isLed ? subscriptions.flatMap(unfollowedText) : []),
     ...subscriptions.flatMap(parkedText),
+    ...status.processes.map(processText),
+    ...deadJobsText(status),
   ].join('\n')
 }
 
@@ -78,6 +83,21 @@ function parkedText(subscription: SubscriptionStatus): string[] {
   return [oneLine(`${text}: \`tidemark parked list ${name}\` shows why`)]
 }
 
+function processText({ name, running, compensating, stuck }: ProcessStatus): string {
+  const parts = [
+    ...(running === 0 ? [] : [`${formatCount(running)} running`]),
+    ...(compensating === 0 ? [] : [`${formatCount(compensating)} compensating`]),
+    ...(stuck === 0 ? [] : [`${formatCount(stuck)} stuck`]),
+  ]
+  const remedy = stuck === 0 ? '' : `: \`tidemark process list ${name} --state stuck\` shows them`
+  return oneLine(`process "${name}" has ${parts.join(', ')}${remedy}`)
+}
+
+function deadJobsText({ deadJobs }: LogStatus): string[] {
+  if (deadJobs === null || deadJobs === 0) return []
+  return [`${formatCount(deadJobs)} jobs gave up: \`tidemark parked list\` shows why`]
+}
+
 function partitionsText(subscription: SubscriptionStatus): string[] {
   const { partitions, nextPartitions } = subscription
   const name = describeSubscription(subscription)
@@ -98,6 +118,25 @@ function partitionsText(subscription: SubscriptionStatus): string[] {
   return [oneLine(text), ...change]
 }
 
+/** A relay goes on by itself once its broker is back. */
+function troubleText(subscription: SubscriptionStatus): string[] {
+  const { state, error, troubledSince } = subscription
+  if (troubledSince === null || state === 'failed') return []
+  const name = describeSubscription(subscription)
+  const since = troubledSince.toISOString()
+  return [oneLine(`${name} has tried in vain since ${since}: ${error ?? 'no reason is known'}`)]
+}
+
+function outboxText({ outbox }: LogStatus): string[] {
+  const { position, kept, unsequenced } = outbox
+  if (position === 0n && unsequenced === 0) return []
+  const waiting =
+    unsequenced === 0
+      ? ''
+      : `, ${unsequenced > 10_000 ? 'over 10,000' : formatCount(unsequenced)} without a position yet`
+  return [`outbox: position ${formatCount(position)}, ${formatCount(kept)} messages kept${waiting}`]
+}
+
 function failureText(subscription: SubscriptionStatus): string[] {
   const { state, error } = subscription
   if (state !== 'failed') return []
@@ -106,12 +145,17 @@ function failureText(subscription: SubscriptionStatus): string[] {
   return [oneLine(reason.startsWith(name) ? reason : `${name} failed: ${reason}`)]
 }
 
-/** Workers run, but none of them applies it. */
+/** Workers run, but none of them applies it. A version that is inline needs none. */
 function unfollowedText(subscription: SubscriptionStatus): string[] {
-  const { state, owner, projectionState } = subscription
-  if (projectionState === null || state === 'failed' || owner !== null) return []
-  const name = describeSubscription(subscription)
-  return [oneLine(`${name} is not followed: no running worker has its definition`)]
+  const { name, version, state, owner, projectionState } = subscription
+  if (projectionState === null || projectionState === 'retired') return []
+  if (state !== 'active' || owner !== null) return []
+  const subject = describeSubscription(subscription)
+  if (projectionState !== 'building') {
+    return [oneLine(`${subject} is not followed: no running worker has its definition`)]
+  }
+  const command = `tidemark rebuild ${name} --version ${version}`
+  return [oneLine(`${subject} is built no further now: \`${command}\` goes on`)]
 }
 
 /** So that nobody thinks it complete. */

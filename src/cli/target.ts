@@ -43,7 +43,7 @@ export async function requireDefinitions(options: GlobalOptions, host: Host): Pr
  * and mistakes are told three times as fast.
  */
 export async function withStore<T>(
-  { connectionString, schema }: Target,
+  { connectionString, schema, config }: Target,
   use: (store: Store) => Promise<T>,
   logger: Logger = silentLogger,
 ): Promise<T> {
@@ -53,6 +53,7 @@ export async function withStore<T>(
       connectionString,
       logger,
       ...(schema === undefined ? {} : { schema }),
+      ...(config.jobSchema === undefined ? {} : { jobSchema: config.jobSchema }),
     })
     return await use(store)
   }

@@ -1,4 +1,5 @@
 import pRetry from 'p-retry'
+import { isTidemarkError } from '../core/tidemark-error.ts'
 import { applyChunk } from './apply-chunk.ts'
 import { checkpointRegressed } from './checkpoint.ts'
 import { isFinal } from './is-final.ts'
@@ -86,6 +87,8 @@ async function applyPatiently(
     signal,
     shouldRetry: ({ error }) => isFinal(error),
     onFailedAttempt: ({ error, attemptNumber }) => {
+      // Whoever delivers finds out whether that is in order.
+      if (isTidemarkError(error, 'CHECKPOINT_REGRESSED')) return
       const fields = { subscription: subscriber.id, attempt: attemptNumber, err: error }
       delivery.logger.warn(fields, error.message)
     },

@@ -59,7 +59,10 @@ export async function readCheckpoint(
   return { position, state, serverRun: server_run, revision, partitions, haltAt }
 }
 
-/** Notes who delivers from now on, for people who look; not while somebody else has the row locked. */
+/**
+ * Notes who delivers from now on, for people who look; not while somebody else has the row locked. That others
+ * could not deliver it does not count any more.
+ */
 export async function noteOwner(
   connection: Connection,
   names: LogNames,
@@ -70,7 +73,10 @@ export async function noteOwner(
   await run(connection, {
     text: /* sql */ `
       update ${names.schema}.subscriptions as s
-      set owner = $4
+      set
+        owner = $4,
+        state = case when ${isUndeliverable} then 'active' else s.state end,
+        error = case when ${isUndeliverable} then null else s.error end
       from (
         select kind, name, version, partition
         from ${names.schema}.subscriptions
@@ -84,6 +90,9 @@ export async function noteOwner(
     values: [id.kind, id.name, id.version, owner, index],
   })
 }
+
+/** See `stopUndelivered`. */
+const isUndeliverable = "s.state = 'failed' and s.error ->> 'code' = 'PROJECTION_DRIFTED'"
 
 /** Creates a checkpoint unless it exists: a row for each partition. */
 export async function createCheckpoint(

@@ -1,4 +1,4 @@
-import { TidemarkError } from '../core/tidemark-error.ts'
+import { isTidemarkError, TidemarkError } from '../core/tidemark-error.ts'
 import { pause } from '../db/wait.ts'
 import { applyRun } from './apply-run.ts'
 import { type Checkpoint, checkpointRegressed, noteOwner, readCheckpoint } from './checkpoint.ts'
@@ -47,8 +47,12 @@ export async function deliver(
   try {
     await deliverRuns(subscriber, delivery, start.position, healthy, ended)
   } catch (error) {
-    if (!isFinal(error) || (await isSameRun(subscriber, delivery))) throw error
-    throw checkpointRegressed(subscriber.id, start.position)
+    const cause = await causeOf(error, subscriber, delivery, start.position)
+    const isInOrder =
+      isTidemarkError(cause, 'CHECKPOINT_REGRESSED') && (await isRevised(subscriber, delivery))
+    if (!isInOrder) throw cause
+    context.logger.debug({ subscription: subscriber.id, err: cause }, cause.message)
+    return 'ended'
   }
   if (ended.aborted || !(await isDividedAnew(subscriber, context))) return 'ended'
   return untilRepartitioned(subscriber, context, ended)
@@ -162,6 +166,31 @@ async function readStart(
   throw new TidemarkError('SUBSCRIPTION_UNKNOWN', `${subscription} has no checkpoint`, {
     details: { subscription },
   })
+}
+
+/** What is final was so on the server, and for the partition, that it was read for. */
+async function causeOf(
+  error: unknown,
+  subscriber: Subscriber,
+  delivery: Delivery,
+  position: bigint,
+): Promise<unknown> {
+  if (!isFinal(error) || (await isSameRun(subscriber, delivery))) return error
+  return checkpointRegressed(subscriber.id, position)
+}
+
+/**
+ * Whether a checkpoint is not where it was because somebody changed what was applied, as a switch, a retry of
+ * parked events, a replay or another number of partitions do. Then all is in order, and delivery begins anew.
+ */
+async function isRevised(
+  { id, partition = whole }: Subscriber,
+  { pool, names, serverRun, revision, haltAt }: Delivery,
+): Promise<boolean> {
+  const now = await readCheckpoint(pool, names, id, partition)
+  if (now === undefined) return true
+  if (now.serverRun !== serverRun) return false
+  return now.revision !== revision || now.partitions !== partition.count || now.haltAt !== haltAt
 }
 
 /**

@@ -51,6 +51,8 @@ interface Claim extends PartitionClaim {
  */
 export class LogSession {
   readonly head = new LogHead()
+  /** Of the outbox. */
+  readonly outboxHead = new LogHead()
   readonly #options: LogSessionOptions
   readonly #claims = new Set<Claim>()
   #client: pg.Client | undefined
@@ -66,7 +68,7 @@ export class LogSession {
   /** Keeps the connection until aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const { logger } = this.#options
-    await keepTrying((healthy) => this.#hold(healthy, signal), { task: 'session', signal, logger })
+    await keepTrying((healthy) => this.#keep(healthy, signal), { task: 'session', signal, logger })
   }
 
   /**
@@ -83,8 +85,24 @@ export class LogSession {
     const { names } = this.#options
     const key = ownershipLockKey(names, id, partition.index)
     const group = partition.count === 1 ? null : followersKey(names, id)
+    return this.#claim({ key, group, count: partition.count }, signal)
+  }
+
+  /**
+   * Waits until this session holds an advisory lock.
+   *
+   * @returns a lease to release, or undefined when it was aborted first.
+   */
+  async hold(key: bigint, signal: AbortSignal): Promise<Lease | undefined> {
+    return this.#claim({ key: key.toString(), group: null, count: 1 }, signal)
+  }
+
+  async #claim(
+    wanted: Pick<Claim, 'key' | 'group' | 'count'>,
+    signal: AbortSignal,
+  ): Promise<Lease | undefined> {
     const lost = new AbortController()
-    const claim: Claim = { key, lost, group, count: partition.count, owned: false }
+    const claim: Claim = { ...wanted, lost, owned: false }
     this.#claims.add(claim)
     this.#hurry()
     const lease: Lease = { lost: lost.signal, release: () => this.#release(claim) }
@@ -134,7 +152,7 @@ export class LogSession {
     await this.#client?.query(hintToLook(this.#options.names)).catch(() => {})
   }
 
-  async #hold(healthy: () => void, signal: AbortSignal): Promise<void> {
+  async #keep(healthy: () => void, signal: AbortSignal): Promise<void> {
     const { connectionString, names, pollIntervalMs } = this.#options
     const client = await connect({ connectionString, applicationName: 'tidemark session' })
     keepSession(client, silence)
@@ -158,6 +176,7 @@ export class LogSession {
     } finally {
       this.#client = undefined
       this.head.forget()
+      this.outboxHead.forget()
       this.#loseAll()
       forget()
       await disconnect(client)
@@ -167,6 +186,8 @@ export class LogSession {
   /** Anybody may notify on the channel, so that the payload is only a hint. */
   #hear(payload: string): void {
     if (/^\d{1,18}$/.test(payload)) this.head.advance(BigInt(payload))
+    const [, published] = /^outbox (\d{1,18})$/.exec(payload) ?? []
+    if (published !== undefined) this.outboxHead.advance(BigInt(published))
     if (payload === lookHint) this.#hurry()
   }
 
@@ -175,6 +196,7 @@ export class LogSession {
     const keys = wanted.map((claim) => claim.key)
     const look = await lookAround(client, this.#options.names, keys)
     this.head.advance(look.position)
+    this.outboxHead.advance(look.outboxPosition)
     for (const [index, claim] of wanted.entries()) {
       claim.owned = look.got[index] === true
     }

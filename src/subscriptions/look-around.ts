@@ -7,6 +7,8 @@ import { leaderLockKey } from '../sequencer/leader-lock.ts'
 export interface LookAround {
   /** How far the log is sequenced. */
   readonly position: bigint
+  /** How far the outbox is. */
+  readonly outboxPosition: bigint
   /** Which of the wanted locks this session has got. */
   readonly got: readonly boolean[]
   /** Sessions of this log, this one too. */
@@ -18,6 +20,9 @@ export interface LookAround {
   /** Differs when the keys of a subscription are divided into another number of partitions. */
   readonly partitions: string
 }
+
+type LookRow = Omit<LookAround, 'position' | 'outboxPosition'> &
+  Readonly<Record<'position' | 'outboxPosition', string>>
 
 /** What a session hears on the log's channel when there may be something to see. */
 export const lookHint = 'look'
@@ -41,11 +46,12 @@ export async function lookAround(
   { schema }: LogNames,
   wanted: readonly string[],
 ): Promise<LookAround> {
-  const { rows } = await client.query<LookAround & { readonly position: string }>({
+  const { rows } = await client.query<LookRow>({
     name: 'tidemark-look-around',
     text: /* sql */ `
       select
         s.position::text,
+        s.outbox_position::text as "outboxPosition",
         array(select pg_try_advisory_lock(k) from unnest($1::bigint[]) as k) as got,
         l.sessions::integer,
         l.is_led as "isLed",
@@ -70,7 +76,11 @@ export async function lookAround(
   })
   const row = rows[0]
   if (row === undefined) throw new Error(`the sequencer's row in schema "${schema}" is gone`)
-  return { ...row, position: BigInt(row.position) }
+  return {
+    ...row,
+    position: BigInt(row.position),
+    outboxPosition: BigInt(row.outboxPosition),
+  }
 }
 
 function sessionsKey(schema: string): string {

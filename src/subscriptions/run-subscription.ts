@@ -75,9 +75,22 @@ async function stopAsFailed(
   }
   const isMarked = await markFailed(context.pool, context.names, id, reason, partition)
   if (!isMarked && partition !== undefined) return 'repartitioned'
-  const fields = { code, subscription: id, ...(partition && { partition }), err: error }
-  context.logger.error(fields, `${message}; it stands still until the worker restarts`)
+  // By itself, for loggers that write of an error no more than its message.
+  const stack = stackOf(error)
+  const fields = { code, subscription: id, ...(partition && { partition }), err: error, stack }
+  context.logger.error(fields, `${message}; it stands still until ${untilWhen(code)}`)
   return 'failed'
+}
+
+function untilWhen(code: string): string {
+  return code === 'PROJECTION_DRIFTED' ? 'that is done' : 'the worker restarts'
+}
+
+/** Where the first of all causes was thrown: in a handler, if it was one. */
+function stackOf(error: unknown): string | undefined {
+  let first = error
+  while (first instanceof Error && first.cause instanceof Error) first = first.cause
+  return first instanceof Error ? first.stack : undefined
 }
 
 function asTidemarkError(subscriber: Subscriber, error: unknown): TidemarkError {

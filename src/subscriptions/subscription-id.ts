@@ -1,5 +1,5 @@
 /** What a subscription drives. */
-export type SubscriptionKind = 'projection' | 'reactor' | 'process' | 'relay'
+export type SubscriptionKind = 'projection' | 'reactor' | 'process' | 'route' | 'relay'
 
 /** Names one checkpoint. */
 export interface SubscriptionId {

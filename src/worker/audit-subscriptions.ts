@@ -45,7 +45,7 @@ export async function auditSubscriptions(
       coalesce(s.partitions, 1) as partitions,
       (count(*) over (partition by s.kind, s.name, s.version))::integer as rows,
       s.position::text,
-      q.position::text as head,
+      case when s.kind = 'relay' then q.outbox_position else q.position end::text as head,
       p.name is not null or s.kind <> 'projection' as is_owned,
       c.position::text as commit_end,
       c.event_count as commit_size,
@@ -65,7 +65,7 @@ export async function auditSubscriptions(
     left join lateral (
       select n.*
       from ${names.schema}.commits as n
-      where n.position > s.position and s.state <> 'inline'
+      where n.position > s.position and s.state <> 'inline' and s.kind <> 'relay'
       order by n.position
       limit 1
     ) as c on c.position - c.event_count < s.position

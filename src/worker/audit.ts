@@ -10,6 +10,7 @@ import { readSealedExtent } from '../sequencer/integrity/read-seals.ts'
 import { readUncovered, withoutNestedLoops } from '../sequencer/integrity/read-uncovered.ts'
 import { leaderLockKey } from '../sequencer/leader-lock.ts'
 import { auditLedger, type LedgerFigures } from './audit-ledger.ts'
+import { auditOutbox } from './audit-outbox.ts'
 import { auditSubscriptions } from './audit-subscriptions.ts'
 
 export interface AuditOptions {
@@ -68,6 +69,7 @@ export async function audit(
       ...uncovered.map((commit) => explainUncovered(commit, waiting)),
       ...explainExtent(await readSealedExtent(client, names)),
       ...(await auditSubscriptions(client, names, { batchSize, maxFindings })),
+      ...(await auditOutbox(client, names, seenBy.snapshot, waiting, maxFindings)),
     ]
     return { ...ledger, findings: sortFindings(findings) }
   })

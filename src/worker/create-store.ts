@@ -2,13 +2,15 @@ import type pg from 'pg'
 import type { AnyEventDefinition } from '../core/event.ts'
 import { eventRegistry } from '../core/event-registry.ts'
 import { type Logger, silentLogger } from '../core/logger.ts'
+import { processEvents } from '../core/processes/process-events.ts'
 import { isTidemarkError } from '../core/tidemark-error.ts'
 import type { Token } from '../core/token.ts'
-import { connectionFailed, createPool } from '../db/connect.ts'
+import { createPool } from '../db/connect.ts'
 import { type LogNames, logNames } from '../db/log-names.ts'
 import { settleAll } from '../db/settle-all.ts'
-import type { Reactor } from '../jobs/reactor.ts'
-import { reactorSubscription } from '../jobs/reactor-subscriber.ts'
+import { type ProcessStore, processStore } from '../jobs/processes/process-store.ts'
+import { defaultJobSchema } from '../jobs/run-jobs.ts'
+import { type OutboxStore, outboxStore } from '../outbox/outbox-store.ts'
 import {
   type DiffOptions,
   type DiffResult,
@@ -29,8 +31,9 @@ import {
   type Queried,
   queryProjections,
 } from '../projections/query/query.ts'
+import type { QueryOptions } from '../projections/query/query-options.ts'
 import { readSql, type SqlResult } from '../projections/query/read-sql.ts'
-import { requireReadable } from '../projections/query/require-readable.ts'
+import { ReadableProjections } from '../projections/query/readable-projections.ts'
 import { versionSchema } from '../projections/tables/ddl.ts'
 import {
   type RebuildOptions,
@@ -60,7 +63,7 @@ import {
   type VerifyResult,
   verifyLog,
 } from '../sequencer/integrity/verify-log.ts'
-import { readSequencer } from '../sequencer/sequencer-state.ts'
+import { type CaptureStore, captureStore } from '../store/capture/capture-store.ts'
 import { type DeciderStore, deciderStore } from '../store/decider-store.ts'
 import { type EventStore, eventStore } from '../store/event-store.ts'
 import type { GroupCommitOptions } from '../store/group-commit.ts'
@@ -70,13 +73,16 @@ import {
   importEvents,
 } from '../store/import/import-events.ts'
 import type { ImportedEvent } from '../store/import/imported-event.ts'
+import { type OnceResult, once } from '../store/once.ts'
 import { warnOfLossyEvents } from '../store/warn-of-lossy-events.ts'
 import type { LogMoment } from '../subscriptions/log-moment.ts'
 import { type WaitOptions, waitForToken, waitUntilShown } from '../subscriptions/wait-for.ts'
 import { type AuditOptions, type AuditResult, audit } from './audit.ts'
 import { type Diagnosis, type DoctorOptions, diagnose } from './doctor/diagnose.ts'
 import { type ParkedStore, parkedStore } from './parked.ts'
+import { requireLog } from './require-log.ts'
 import { type LogStatus, readStatus } from './status.ts'
+import { toTarget, type WaitTarget } from './wait-target.ts'
 
 export interface StoreOptions<D extends AnyEventDefinition = AnyEventDefinition> {
   readonly connectionString: string
@@ -98,19 +104,9 @@ export interface StoreOptions<D extends AnyEventDefinition = AnyEventDefinition>
    * that may be live. It applies those that are made inline: see {@link Store.setMode}.
    */
   readonly inline?: readonly AnyProjection[]
+  /** Schema of graphile-worker, for what is said of jobs. Default `graphile_worker`; false: there are none. */
+  readonly jobSchema?: string | false
   readonly logger?: Logger
-}
-
-export interface QueryOptions extends WaitOptions {
-  /** Waits until the projection has applied this token's commit. Null: there is none to wait for. */
-  readonly after?: Token | string | null
-  /**
-   * What to do when the projection has not applied it in time, because it is slow or stands still: throw
-   * (default), or read what is there. What can never come, as of a commit that was rolled back, throws.
-   */
-  readonly onTimeout?: 'throw' | 'stale'
-  /** Which tables: those of the live version (default), or of the version that is defined. */
-  readonly from?: 'live' | 'defined'
 }
 
 export interface ReadSqlOptions extends AsOfOptions {
@@ -131,6 +127,7 @@ export interface ReadSqlResult extends SqlResult {
 export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
   extends EventStore<D>,
     DeciderStore,
+    OutboxStore,
     AsyncDisposable {
   /**
    * Gives a Kysely over a projection, typed by its definition, that can write nothing; or over several, given as
@@ -138,8 +135,8 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
    * `withTables`, named with their schema: `public.users`.
    *
    * @throws WAIT_TIMED_OUT and what else {@link Store.waitFor} throws, when `after` is given.
-   * @throws PROJECTION_UNKNOWN, PROJECTION_VERSION_UNKNOWN, and at the first query of a definition
-   *   PROJECTION_DRIFTED when the version that is read lacks what the definition declares.
+   * @throws PROJECTION_UNKNOWN, PROJECTION_VERSION_UNKNOWN, and PROJECTION_DRIFTED when the version that is read
+   *   lacks what the definition declares: at the first query of a definition, and by a query that fails of it.
    */
   query<const Q extends Queried>(queried: Q, options?: QueryOptions): Promise<ProjectionQuery<Q>>
 
@@ -168,18 +165,15 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
   readSql(queried: Queried, text: string, options?: ReadSqlOptions): Promise<ReadSqlResult>
 
   /**
-   * Waits until a commit is sequenced and, if given, until a projection or reactor has applied it.
+   * Waits until a commit is sequenced and, if given, until a projection, reactor, process or route has applied
+   * it.
    * Works from any process. Goes by position: what a projection has parked is not waited for, see
    * {@link Store.parked}.
    *
    * @returns the position of the commit's last event.
    * @throws WAIT_TIMED_OUT, TRANSACTION_NOT_COMMITTED, SUBSCRIPTION_FAILED, SUBSCRIPTION_UNKNOWN
    */
-  waitFor(
-    token: Token | string,
-    target?: AnyProjection | Reactor,
-    options?: WaitOptions,
-  ): Promise<bigint>
+  waitFor(token: Token | string, target?: WaitTarget, options?: WaitOptions): Promise<bigint>
 
   /** Builds the version that a definition describes beside the live one. See `rebuild`. */
   rebuild(projection: AnyProjection, options?: RebuildOptions): Promise<RebuildResult>
@@ -206,14 +200,26 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
   /** Removes a version that is not live. See `dropVersion`. */
   drop(projection: string, version: number, options?: { readonly live?: boolean }): Promise<void>
 
-  /** Events that could not be applied and wait: list, retry or discard them. */
+  /** Events that could not be applied and wait, and jobs that gave up: list, retry or discard them. */
   readonly parked: ParkedStore
+  /** Instances of processes: list, show, retry or abort them. */
+  readonly processes: ProcessStore
+
+  /** Tables of applications that are not event-sourced, whose changes append events. */
+  readonly captures: CaptureStore
 
   /** Imports events of another system, fast and exactly once. See `importEvents`. */
   importEvents(
     events: AsyncIterable<ImportedEvent> | Iterable<ImportedEvent>,
     options: ImportOptions,
   ): Promise<ImportResult>
+
+  /** Does something once, in a transaction of its own, and stores its result. See `once`. */
+  once<T extends OnceResult>(
+    scope: string,
+    key: string,
+    fn: (tx: pg.PoolClient) => Promise<T>,
+  ): Promise<T>
 
   status(): Promise<LogStatus>
   /** Finds out what keeps the log from working, or will. See `diagnose`. */
@@ -247,8 +253,9 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
   options: StoreOptions<D>,
 ): Promise<Store<D>> {
   const { connectionString, logger = silentLogger } = options
+  const jobSchema = options.jobSchema === false ? null : (options.jobSchema ?? defaultJobSchema)
   const names = logNames(options.schema)
-  const registry = eventRegistry(options.events ?? [])
+  const registry = eventRegistry([...(options.events ?? []), ...processEvents])
   warnOfLossyEvents(registry.definitions)
   const pool = createPool({
     connectionString,
@@ -271,15 +278,11 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
     await events.close()
     await pool.end()
   }
-  const readable = { live: new Set<AnyProjection>(), defined: new Set<AnyProjection>() }
-  const requireKnown = async (projection: AnyProjection, from: 'live' | 'defined') => {
-    if (readable[from].has(projection)) return
-    await requireReadable(pool, names, projection, from)
-    readable[from].add(projection)
-  }
+  const readable = new ReadableProjections(pool, names)
   const store: Store<D> = {
     ...events,
     ...deciderStore({ connection: pool, names, append: events.append, logger }),
+    ...outboxStore(pool, names),
     query: async (queried, { after, from = 'live', onTimeout = 'throw', ...wait } = {}) => {
       const waitings = listQueried(queried).map(async (projection) => {
         if (after != null)
@@ -288,9 +291,12 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
       await settleAll(waitings).catch((error: unknown) => {
         if (onTimeout === 'throw' || !isStale(error)) throw error
       })
-      await settleAll(listQueried(queried).map((one) => requireKnown(one, from)))
+      const projections = listQueried(queried)
+      await readable.require(projections, from)
       const schemaOf = from === 'live' ? viewSchemaOf : versionSchema
-      return queryProjections(pool, queried, schemaOf) as never
+      return queryProjections(pool, queried, schemaOf, (client, error) =>
+        readable.explain(projections, from, error, client),
+      ) as never
     },
     asOf: (at, queried, use, building) =>
       asOf(
@@ -303,12 +309,13 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
     readSql: async (queried, text, { at, from = 'live', maxRows = 1_000, ...building } = {}) => {
       const projections = listQueried(queried)
       if (at === undefined) {
-        await settleAll(projections.map((one) => requireKnown(one, from)))
+        await readable.require(projections, from)
         const schemaOf = from === 'live' ? viewSchemaOf : versionSchema
-        return {
-          ...(await readSql(pool, projections.map(schemaOf), text, maxRows)),
-          position: null,
-        }
+        const read = readSql(pool, projections.map(schemaOf), text, maxRows)
+        const result = await read.catch(async (error: unknown) => {
+          throw await readable.explain(projections, from, error)
+        })
+        return { ...result, position: null }
       }
       return asOf(
         { pool, names },
@@ -334,10 +341,13 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
     repartition: (projection, partitions, change) =>
       repartition(pool, names, projection, partitions, change),
     drop: (projection, version, removal) => dropVersion(pool, names, projection, version, removal),
-    parked: parkedStore(pool, names, logger),
+    captures: captureStore(pool, names),
+    parked: parkedStore(pool, { names, jobSchema }, logger),
+    processes: processStore(pool, { names, jobSchema }),
     importEvents: (imported, importing) =>
       importEvents({ connectionString, names, maxEventBytes, inline }, imported, importing),
-    status: () => readStatus(pool, names),
+    once: (scope, key, fn) => once(pool, scope, key, fn, { schema: names.schema }),
+    status: () => readStatus(pool, names, jobSchema),
     doctor: (limits) => diagnose({ connectionString, schema: names.schema, ...limits }),
     seal: (sealing) => sealAll(pool, names, sealing),
     verify: (verification) => verifyLog(pool, names, verification),
@@ -374,22 +384,4 @@ function viewSchemaOf({ viewSchema }: AnyProjection): string {
 /** Whether a wait ended because a projection is behind, which it may not be later. */
 function isStale(error: unknown): boolean {
   return isTidemarkError(error, 'WAIT_TIMED_OUT') || isTidemarkError(error, 'SUBSCRIPTION_FAILED')
-}
-
-function toTarget(target: AnyProjection | Reactor, from: 'live' | 'defined') {
-  if ('on' in target) return reactorSubscription(target)
-  const { name, version } = target
-  return { kind: 'projection' as const, name, ...(from === 'defined' ? { version } : {}) }
-}
-
-async function requireLog(pool: pg.Pool, schema: string, connectionString: string): Promise<void> {
-  try {
-    const client = await pool.connect().catch((error: unknown) => {
-      throw connectionFailed(connectionString, error)
-    })
-    await readSequencer(client, schema).finally(() => client.release())
-  } catch (error) {
-    await pool.end()
-    throw error
-  }
 }

@@ -1,3 +1,4 @@
+import { isTidemarkError } from '../core/tidemark-error.ts'
 import { keepTrying } from '../db/keep-trying.ts'
 import { isTransient } from '../db/sqlstate.ts'
 import { pause } from '../db/wait.ts'
@@ -17,6 +18,7 @@ import {
 import type { Partition } from '../subscriptions/partitions/partition.ts'
 import { runPartitions } from '../subscriptions/partitions/run-partitions.ts'
 import type { SubscriptionContext } from '../subscriptions/subscription-context.ts'
+import { untilMended } from './until-mended.ts'
 
 export interface FollowOptions {
   /** Which versions to create: of several definitions of one projection, one alone may be its first. */
@@ -25,9 +27,10 @@ export interface FollowOptions {
 
 /**
  * Keeps one version of a projection up to date for as long as the database has it: whether it is
- * building, ready, live or standing by; while it is inline, appends do. A later version that nobody has built is waited for.
+ * building, ready, live or standing by; while it is inline, appends do. A later version that nobody has built
+ * is waited for, and so is one that has drifted, until it is mended.
  *
- * @throws PROJECTION_DRIFTED, SCHEMA_FOREIGN
+ * @throws SCHEMA_FOREIGN, DEFINITION_INVALID
  */
 export async function followProjection(
   projection: AnyProjection,
@@ -42,7 +45,9 @@ export async function followProjection(
   let announced = false
   while (!signal.aborted) {
     const { versions } = session
-    const version = await ensureVersionPatiently(projection, context, options.create, signal)
+    const lookUp = (create: VersionsToCreate) =>
+      ensureVersionPatiently(projection, context, create, signal)
+    const version = await untilMended(projection, context, () => lookUp(options.create), signal)
     if (signal.aborted) return
     const isInline = version?.isInline === true
     if (version === undefined || version.state === 'retired' || isInline) {
@@ -55,7 +60,7 @@ export async function followProjection(
     const end = await untilReplaced(projection, context, signal, (ended) =>
       runPartitions(projectionSubscription(projection), subscriberOf, context, ended),
     )
-    if (end === 'failed') return
+    if (end === 'failed' && !(await hasDrifted(() => lookUp('none')))) return
   }
 }
 
@@ -88,6 +93,15 @@ async function untilReplaced<T>(
     over.abort()
     await watching
   }
+}
+
+/** Whether somebody changed the tables: then a handler that failed may be right. */
+async function hasDrifted(lookUp: () => Promise<unknown>): Promise<boolean> {
+  const failure = await lookUp().then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  return isTidemarkError(failure, 'PROJECTION_DRIFTED')
 }
 
 /** Pause after the database could not be asked. */

@@ -1,6 +1,19 @@
 import type pg from 'pg'
 import type { Logger } from '../core/logger.ts'
+import type { AnyProcess } from '../core/processes/process-manager.ts'
 import type { LogNames } from '../db/log-names.ts'
+import {
+  type DeadJob,
+  type DeadJobFilter,
+  discardDeadJobs,
+  jobUnknown,
+  listDeadJobs,
+  retryDeadJobs,
+} from '../jobs/dead-jobs.ts'
+import type { JobTarget } from '../jobs/enqueue-jobs.ts'
+import { processSubscriber } from '../jobs/processes/process-subscriber.ts'
+import type { Reactor } from '../jobs/reactor.ts'
+import { reactorSubscriber } from '../jobs/reactor-subscriber.ts'
 import {
   projectionSubscriber,
   projectionSubscription,
@@ -25,8 +38,12 @@ import {
   type RetryResult,
   retryParked,
 } from '../subscriptions/parking/retry-parked.ts'
+import type { Subscriber } from '../subscriptions/subscriber.ts'
 
-/** What became of events that could not be applied, and what to do about them. */
+/** What can have events parked. */
+type Parking = AnyProjection | Reactor | AnyProcess
+
+/** What became of events and jobs that failed for good, and what to do about them. */
 export interface ParkedStore {
   /** Lists the keys that are parked, each with its first event and why it failed. */
   list(filter?: ParkedFilter): Promise<readonly ParkedKey[]>
@@ -35,30 +52,64 @@ export interface ParkedStore {
   events(filter?: ParkedFilter): Promise<readonly ParkedEntry[]>
 
   /**
-   * Applies the parked events of one version of a projection, in order. See `retryParked`.
+   * Applies the parked events of one version of a projection, enqueues what those of a reactor ask for, or tells
+   * a process of its own, in order. See `retryParked`.
    *
    * @throws PROJECTION_VERSION_UNKNOWN, PROJECTION_DRIFTED, PARKED_EVENT_UNKNOWN, DEFINITION_INVALID
    */
-  retry(projection: AnyProjection, options?: RetryOptions): Promise<RetryResult>
+  retry(definition: Parking, options?: RetryOptions): Promise<RetryResult>
 
-  /** Gives up parked events of one version of a projection. See `discardParked`. */
+  /** Gives up parked events of one version of a projection, a reactor or a process. See `discardParked`. */
   discard(
-    projection: { readonly name: string; readonly version: number },
+    definition:
+      | { readonly name: string; readonly version: number }
+      | { readonly kind: 'reactor' | 'process'; readonly name: string },
     target: DiscardTarget,
   ): Promise<DiscardResult>
+
+  /** Lists the jobs that gave up, the oldest first, with what asked for them and why they failed. */
+  jobs(filter?: DeadJobFilter): Promise<readonly DeadJob[]>
+
+  /** Has jobs that gave up run again. See `retryDeadJobs`. @throws JOB_UNKNOWN */
+  retryJobs(filter?: DeadJobFilter): Promise<readonly string[]>
+
+  /** Gives up jobs for good. See `discardDeadJobs`. @throws JOB_UNKNOWN */
+  discardJobs(filter: DeadJobFilter): Promise<readonly string[]>
 }
 
-/** Makes the part of a store that sees to parked events. */
-export function parkedStore(pool: pg.Pool, names: LogNames, logger: Logger): ParkedStore {
+/** Makes the part of a store that sees to parked events and dead jobs. */
+export function parkedStore(
+  pool: pg.Pool,
+  { names, jobSchema }: { readonly names: LogNames; readonly jobSchema: string | null },
+  logger: Logger,
+): ParkedStore {
+  const subscriberOf = async (definition: Parking): Promise<Subscriber> => {
+    if ('starts' in definition) return processSubscriber(definition, requireJobs())
+    if ('on' in definition) return reactorSubscriber(definition, names, requireJobs().jobSchema)
+    const version = await ensureVersion(pool, names, definition, 'none')
+    if (version === undefined) throw unknownVersion(definition.name, definition.version)
+    return projectionSubscriber(definition, names)
+  }
+  const requireJobs = (id = ''): JobTarget => {
+    if (jobSchema === null) throw jobUnknown(id)
+    return { names, jobSchema }
+  }
   return {
     list: (filter) => listParked(pool, names, filter),
     events: (filter = {}) => listParkedEvents(pool, names, filter),
-    retry: async (projection, options) => {
-      const version = await ensureVersion(pool, names, projection, 'none')
-      if (version === undefined) throw unknownVersion(projection.name, projection.version)
-      return retryParked(pool, names, projectionSubscriber(projection, names), options)
+    retry: async (definition, options) =>
+      retryParked(pool, names, await subscriberOf(definition), options),
+    discard: (definition, target) => {
+      const { name } = definition
+      const id =
+        'kind' in definition
+          ? { kind: definition.kind, name, version: 1 }
+          : projectionSubscription(definition)
+      return discardParked(pool, names, id, target, logger)
     },
-    discard: (projection, target) =>
-      discardParked(pool, names, projectionSubscription(projection), target, logger),
+    jobs: async (filter) =>
+      jobSchema === null ? [] : listDeadJobs(pool, { names, jobSchema }, filter),
+    retryJobs: async (filter) => retryDeadJobs(pool, requireJobs(filter?.id), filter),
+    discardJobs: async (filter) => discardDeadJobs(pool, requireJobs(filter.id), filter, logger),
   }
 }

@@ -1,10 +1,13 @@
 import { readHeldLocks } from '../db/held-locks.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
+import { countDeadJobs } from '../jobs/dead-jobs.ts'
+import { countInstances, type ProcessStatus } from '../jobs/processes/count-instances.ts'
+import { countParkedMessages } from '../outbox/parked-messages.ts'
 import type { ProjectionState } from '../projections/versions/versions.ts'
 import { listVersions } from '../projections/versions/versions.ts'
 import { leaderLockKey } from '../sequencer/leader-lock.ts'
-import { unsequencedEvents } from '../sequencer/unsequenced-events.ts'
+import { unsequencedEvents, unsequencedMessages } from '../sequencer/unsequenced-events.ts'
 import { ownershipLockKey } from '../subscriptions/log-session.ts'
 import { countParked } from '../subscriptions/parking/parked-key.ts'
 import type { SubscriptionId, SubscriptionKind } from '../subscriptions/subscription-id.ts'
@@ -16,6 +19,7 @@ export interface LogStatus {
   readonly position: bigint
   /** Committed events that have no position yet, counted up to 10,001. They wait for a worker. */
   readonly unsequenced: number
+  readonly outbox: OutboxStatus
   /** Whether a worker leads the sequencer now. */
   readonly isLed: boolean
   readonly mode: 'wal' | 'poll'
@@ -25,6 +29,20 @@ export interface LogStatus {
   readonly walLevel: string
   readonly slot: SlotStatus | null
   readonly subscriptions: readonly SubscriptionStatus[]
+  /** Processes with instances that are not over. */
+  readonly processes: readonly ProcessStatus[]
+  /** Jobs that gave up. Null where there is no queue, or it is not ours to see. */
+  readonly deadJobs: number | null
+}
+
+/** How the outbox is doing, which has positions of its own. */
+export interface OutboxStatus {
+  /** Position of the last message. */
+  readonly position: bigint
+  /** Committed messages that have no position yet, counted up to 10,001. */
+  readonly unsequenced: number
+  /** Messages with a position that are not removed yet. */
+  readonly kept: bigint
 }
 
 export interface SlotStatus {
@@ -41,12 +59,16 @@ export interface SubscriptionStatus {
   readonly name: string
   readonly version: number
   readonly position: bigint
-  /** Exact number of sequenced events that it has not passed yet. */
+  /** Exact number of sequenced events that it has not passed yet; of a relay: of messages. */
   readonly lag: bigint
   /** `active`; `failed` with the reason in `error`; `inline`: appends apply it, it has no lag. */
   readonly state: 'active' | 'failed' | 'inline'
   readonly error: string | null
-  /** Events that could not be applied and wait, with those of the same key behind them. */
+  /** Since when a relay's broker cannot be reached; `error` says why. Null: it can. */
+  readonly troubledSince: Date | null
+  /** What kind of reason it is, such as `HANDLER_FAILED` or `PROJECTION_DRIFTED`; null unless it has failed. */
+  readonly errorCode: string | null
+  /** Events, or messages, that could not be applied and wait, with those of the same key behind them. */
   readonly parked: number
   /** What the version of a projection is; null for other kinds. */
   readonly projectionState: ProjectionState | null
@@ -72,6 +94,9 @@ export interface PartitionStatus {
 interface LogRow {
   readonly position: string
   readonly unsequenced: number
+  readonly outbox_position: string
+  readonly unsequenced_messages: number
+  readonly kept: string
   readonly mode: 'wal' | 'poll'
   readonly poll_reason: string | null
   readonly wal_level: string
@@ -89,13 +114,19 @@ interface SubscriptionRow {
   readonly lag: string
   readonly state: 'active' | 'failed' | 'inline'
   readonly reason: string | null
+  readonly since: string | null
+  readonly code: string | null
   readonly owner: string | null
   readonly partition: number
   readonly next_partitions: number | null
 }
 
 /** Reads the state of a log: how far it is sequenced, and how far each subscription has come. */
-export async function readStatus(connection: Connection, names: LogNames): Promise<LogStatus> {
+export async function readStatus(
+  connection: Connection,
+  names: LogNames,
+  jobSchema: string | null = null,
+): Promise<LogStatus> {
   const [log] = (await run<LogRow>(connection, {
     text: /* sql */ `
       select
@@ -107,6 +138,18 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
             limit 10001
           ) as waiting
         ) as unsequenced,
+        q.outbox_position::text,
+        (
+          select count(*)::integer
+          from (
+            ${unsequencedMessages(names.schema)}
+            limit 10001
+          ) as waiting
+        ) as unsequenced_messages,
+        (
+          select coalesce(q.outbox_position - min(c.position - c.message_count), 0)::text
+          from ${names.schema}.outbox_commits as c
+        ) as kept,
         q.mode,
         q.poll_reason,
         current_setting('wal_level') as wal_level,
@@ -120,12 +163,15 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
   })) as [LogRow]
   const subscriptions = await run<SubscriptionRow>(connection, {
     text: /* sql */ `
-      select s.kind, s.name, s.version, l.position::text, (q.position - l.position)::text as lag,
-        s.state, s.error ->> 'message' as reason, s.owner, s.partition, s.next_partitions
+      select s.kind, s.name, s.version, l.position::text, (l.head - l.position)::text as lag,
+        s.state, s.error ->> 'message' as reason, s.error ->> 'since' as since,
+        s.error ->> 'code' as code, s.owner, s.partition, s.next_partitions
       from ${names.schema}.subscriptions as s
       cross join ${names.schema}.sequencer as q
       cross join lateral (
-        select case s.state when 'inline' then q.position else s.position end as position
+        select
+          case s.state when 'inline' then q.position else s.position end as position,
+          case s.kind when 'relay' then q.outbox_position else q.position end as head
       ) as l
       order by s.kind, s.name, s.version, s.partition`,
   })
@@ -134,7 +180,12 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
   const keys = subscriptions.map(keyOf)
   const held = await readHeldLocks(connection, [leaderKey, ...keys])
   const versions = await listVersions(connection, names)
-  const parked = await countParked(connection, names)
+  const parked = [
+    ...(await countParked(connection, names)),
+    ...(await countParkedMessages(connection, names)),
+  ]
+  const processes = await countInstances(connection, names)
+  const deadJobs = jobSchema === null ? null : await countDeadJobs(connection, jobSchema)
   const versionOf = ({ kind, name, version }: SubscriptionRow) =>
     kind === 'projection'
       ? versions.find((one) => one.name === name && one.version === version)
@@ -143,6 +194,11 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
     schema: names.schema,
     position: BigInt(log.position),
     unsequenced: log.unsequenced,
+    outbox: {
+      position: BigInt(log.outbox_position),
+      unsequenced: log.unsequenced_messages,
+      kept: BigInt(log.kept),
+    },
     isLed: held.has(leaderKey),
     mode: log.mode,
     pollReason: log.poll_reason,
@@ -159,18 +215,24 @@ export async function readStatus(connection: Connection, names: LogNames): Promi
         kind: row.kind,
         name: row.name,
         version: row.version,
+        troubledSince: row.since === null ? null : new Date(row.since),
         parked: parked.find((one) => isSame(one, row))?.events ?? 0,
         projectionState: versionOf(row)?.state ?? null,
         startPosition: versionOf(row)?.startPosition ?? 0n,
         nextPartitions: row.next_partitions,
       })),
+    processes,
+    deadJobs,
   }
 }
 
+type Summary = Pick<
+  SubscriptionStatus,
+  'position' | 'lag' | 'state' | 'error' | 'errorCode' | 'owner' | 'partitions'
+>
+
 /** What is to be said of a subscription by its rows: it is where the slowest partition is. */
-function summarise(
-  rows: readonly SubscriptionRow[],
-): Pick<SubscriptionStatus, 'position' | 'lag' | 'state' | 'error' | 'owner' | 'partitions'> {
+function summarise(rows: readonly SubscriptionRow[]): Summary {
   const parts = rows.map((row) => ({
     partition: row.partition,
     position: BigInt(row.position),
@@ -187,6 +249,7 @@ function summarise(
     lag: slowest.lag,
     state: failed?.state ?? slowest.state,
     error: failed === undefined ? (rows[0]?.reason ?? null) : `${place}${failed.reason ?? ''}`,
+    errorCode: failed?.code ?? null,
     owner: owners.length === 0 ? null : owners.join(', '),
     partitions: parts.length > 1 ? parts : [],
   }

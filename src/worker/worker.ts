@@ -1,15 +1,24 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
+import type { ParsedCronItem } from 'graphile-worker'
 import type pg from 'pg'
+import type { AnyEventDefinition } from '../core/event.ts'
 import { type Logger, silentLogger } from '../core/logger.ts'
+import type { AnyProcess } from '../core/processes/process-manager.ts'
 import { connectionFailed, createPool } from '../db/connect.ts'
 import { keepTrying } from '../db/keep-trying.ts'
 import { type LogNames, logNames } from '../db/log-names.ts'
 import { readServerFacts, requireUsableServer } from '../db/preflight.ts'
 import { isConnectionLoss } from '../db/sqlstate.ts'
+import { type ProcessTaskContext, processTask } from '../jobs/processes/process-task.ts'
 import type { Reactor } from '../jobs/reactor.ts'
-import { defaultJobSchema, installJobs, runJobs } from '../jobs/run-jobs.ts'
+import { defaultJobSchema, installJobs } from '../jobs/run-jobs.ts'
 import type { AnyTask } from '../jobs/task.ts'
+import type { TaskStore } from '../jobs/task-context.ts'
+import type { Relay } from '../outbox/relay.ts'
+import type { Route } from '../outbox/route.ts'
+import { runRelay } from '../outbox/run-relay.ts'
+import { trimOutbox } from '../outbox/trim-outbox.ts'
 import type { AnyProjection } from '../projections/projection.ts'
 import { runSealer } from '../sequencer/integrity/run-sealer.ts'
 import { runSequencer } from '../sequencer/sequencer.ts'
@@ -20,8 +29,11 @@ import { SharedMoves } from '../subscriptions/shared-moves.ts'
 import { SharedReads } from '../subscriptions/shared-reads.ts'
 import type { SubscriptionContext } from '../subscriptions/subscription-context.ts'
 import { announceVersions } from './announce-versions.ts'
+import { followProcess } from './follow-process.ts'
 import { followProjection } from './follow-projection.ts'
 import { followReactor } from './follow-reactor.ts'
+import { followRoute } from './follow-route.ts'
+import { type JobPartOptions, runJobPart } from './run-job-part.ts'
 
 export interface WorkerOptions {
   readonly connectionString: string
@@ -29,7 +41,10 @@ export interface WorkerOptions {
   readonly schema?: string
   readonly projections?: readonly AnyProjection[]
   readonly reactors?: readonly Reactor[]
+  readonly processes?: readonly AnyProcess[]
   readonly tasks?: readonly AnyTask[]
+  readonly routes?: readonly Route[]
+  readonly relays?: readonly Relay[]
   /** Default: silent. */
   readonly logger?: Logger
   /** This process, for people who look at `status`. Default: host name and process id. */
@@ -47,6 +62,20 @@ export interface WorkerOptions {
   readonly maxConnections?: number
   /** Jobs that run at once. Default 5. */
   readonly jobConcurrency?: number
+  /** Jobs by the clock, as `cron` makes them. */
+  readonly cron?: readonly ParsedCronItem[]
+  /** Event types that tasks read, besides those of projections and reactors. */
+  readonly events?: readonly AnyEventDefinition[]
+  /** Projections that what tasks append is applied to inline. See `StoreOptions.inline`. */
+  readonly inline?: readonly AnyProjection[]
+  /** The store of tasks. Default: one of the worker's own. The caller closes it. */
+  readonly store?: TaskStore
+  /** How long jobs may go on when the worker stops before their signals are aborted. Default 5,000. */
+  readonly jobGraceMs?: number
+  /** How long a worker may be gone before others run the jobs that it has left. Default 10,000. */
+  readonly jobTakeoverMs?: number
+  /** How long results of `once` are kept. Default 30 days. */
+  readonly keepOnceMs?: number
   /** Schema of graphile-worker. Default `graphile_worker`. */
   readonly jobSchema?: string
   /**
@@ -58,6 +87,13 @@ export interface WorkerOptions {
   readonly seal?: boolean
   /** How often to look for events to seal. Default 10,000. */
   readonly sealIntervalMs?: number
+  /**
+   * How long messages stay in the outbox at least. Then they are removed once every relay has passed them; where
+   * there is no relay, anyway. Default 86,400,000: a day.
+   */
+  readonly outboxRetentionMs?: number
+  /** How often to look for messages to remove. Default 60,000. */
+  readonly outboxTrimIntervalMs?: number
 }
 
 const defaults = {
@@ -67,17 +103,25 @@ const defaults = {
   maxConnections: 10,
   jobConcurrency: 5,
   sealIntervalMs: 10_000,
+  outboxRetentionMs: 86_400_000,
+  outboxTrimIntervalMs: 60_000,
+  jobGraceMs: 5_000,
+  jobTakeoverMs: 10_000,
+  keepOnceMs: 30 * 24 * 3_600_000,
 }
 
 /**
  * Runs everything that a log needs, until aborted: takes part in sequencing, applies projections,
- * turns events into jobs and runs them. Any number of workers run at once; they share the work.
+ * turns events into jobs and runs them, and into messages, which it relays. Any number of workers run at once; they share the work.
  *
  * When aborted it finishes the chunks and jobs at hand, closes its connections and returns. It
  * outlives a restart of the server, and a failover. Killed at any moment, it has lost and repeated
  * nothing. On a standby it says so, and waits until that is promoted.
  *
- * @throws CONNECTION_FAILED, SCHEMA_NOT_INSTALLED, PROJECTION_DRIFTED, SCHEMA_FOREIGN at the start.
+ * A projection that has drifted stands still until that is mended; everything else goes on. A definition that
+ * cannot be right anywhere ends the start.
+ *
+ * @throws CONNECTION_FAILED, SCHEMA_NOT_INSTALLED, SCHEMA_FOREIGN, DEFINITION_INVALID at the start.
  */
 export async function runWorker(options: WorkerOptions, signal: AbortSignal): Promise<void> {
   const names = logNames(options.schema)
@@ -109,18 +153,30 @@ async function begin(
   names: LogNames,
   signal: AbortSignal,
 ): Promise<void> {
-  const { connectionString, reactors = [], tasks = [], logger = silentLogger } = options
+  const { connectionString, logger = silentLogger } = options
   const client = await pool.connect().catch((error: unknown) => {
     throw connectionFailed(connectionString, error)
   })
   try {
     await readSequencer(client, names.schema).finally(() => client.release())
     await untilPrimary(pool, logger, signal)
-    if (signal.aborted || reactors.length + tasks.length === 0) return
+    if (signal.aborted || !needsJobs(options)) return
     await installJobs(pool, options.jobSchema ?? defaultJobSchema, logger)
   } catch (error) {
     throw isConnectionLoss(error) ? connectionFailed(connectionString, error) : error
   }
+}
+
+/** Those of the user, and those by which processes act. */
+function tasksOf(
+  { tasks = [], processes = [] }: WorkerOptions,
+  context: ProcessTaskContext,
+): readonly AnyTask[] {
+  return [...tasks, ...processes.map((one) => processTask(one, context))]
+}
+
+function needsJobs({ reactors = [], processes = [], tasks = [] }: WorkerOptions): boolean {
+  return reactors.length + processes.length + tasks.length > 0
 }
 
 /** Waits until the server is no standby: nothing can be done there but wait. */
@@ -145,7 +201,8 @@ async function runParts(
   names: LogNames,
   signal: AbortSignal,
 ): Promise<void> {
-  const { projections = [], reactors = [], tasks = [], logger = silentLogger } = options
+  const { projections = [], reactors = [], processes = [], logger = silentLogger } = options
+  const tasks = tasksOf(options, { pool, names })
   const jobSchema = options.jobSchema ?? defaultJobSchema
   const pollIntervalMs = options.pollIntervalMs ?? defaults.pollIntervalMs
   const { connectionString, schema } = options
@@ -173,7 +230,6 @@ async function runParts(
       },
       ended,
     ),
-    session.run(ended),
     ...(options.seal === false
       ? []
       : [
@@ -193,22 +249,51 @@ async function runParts(
       return followProjection(projection, context, { create }, ended)
     }),
     ...reactors.map((reactor) => followReactor(reactor, context, jobSchema, ended)),
-    ...(tasks.length === 0
-      ? []
-      : [
-          runJobs(
-            tasks,
-            {
-              pool,
-              jobSchema,
-              logger,
-              concurrency: options.jobConcurrency ?? defaults.jobConcurrency,
-            },
-            ended,
-          ),
-        ]),
+    ...processes.map((one) => followProcess(one, context, jobSchema, ended)),
+    ...(options.routes ?? []).map((route) => followRoute(route, context, ended)),
+    ...(options.relays ?? []).map((relay) => runRelay(relay, context, ended)),
+    trimOutbox(
+      {
+        pool,
+        names,
+        logger,
+        retentionMs: options.outboxRetentionMs ?? defaults.outboxRetentionMs,
+        intervalMs: options.outboxTrimIntervalMs ?? defaults.outboxTrimIntervalMs,
+      },
+      ended,
+    ),
+    ...(tasks.length === 0 ? [] : [runJobPart(jobPartOptions(options, tasks, context), ended)]),
   ]
-  await untilAllEnd(parts, stop)
+  // Jobs at hand, which others would take over without it.
+  const sessionEnd = new AbortController()
+  const holding = session.run(sessionEnd.signal)
+  try {
+    await untilAllEnd(parts, stop)
+  } finally {
+    sessionEnd.abort()
+    await holding
+  }
+}
+
+function jobPartOptions(
+  options: WorkerOptions,
+  tasks: readonly AnyTask[],
+  context: SubscriptionContext,
+): JobPartOptions {
+  const { connectionString, projections = [], reactors = [], events, inline } = options
+  const { pool, names, logger, session, owner } = context
+  return {
+    ...{ connectionString, pool, names, logger, session, owner, projections, reactors, tasks },
+    jobSchema: options.jobSchema ?? defaultJobSchema,
+    concurrency: options.jobConcurrency ?? defaults.jobConcurrency,
+    graceMs: options.jobGraceMs ?? defaults.jobGraceMs,
+    takeoverMs: options.jobTakeoverMs ?? defaults.jobTakeoverMs,
+    keepOnceMs: options.keepOnceMs ?? defaults.keepOnceMs,
+    store: options.store,
+    ...(options.cron === undefined ? {} : { cron: options.cron }),
+    ...(events === undefined ? {} : { events }),
+    ...(inline === undefined ? {} : { inline }),
+  }
 }
 
 /** Of the versions that a worker knows, the lowest is the live one of a log that has none yet. */

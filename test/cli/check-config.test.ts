@@ -11,6 +11,7 @@ import {
   text,
   uuid,
 } from '../../src/index.ts'
+import { fulfilment } from '../core/processes/fulfilment.ts'
 
 const Placed = event('order.placed').v(1, z.object({ orderId: z.uuid() }))
 const sendMail = task('send-mail', { payload: z.object({}), run: async () => {} })
@@ -98,13 +99,14 @@ describe('refuses', () => {
       'an unknown option',
       { projection: [orders] },
       'unknown option "projection"; known: connectionString, schema, jobSchema, projections, ' +
-        'reactors, tasks, worker',
+        'reactors, processes, tasks, routes, relays, cron, events, inline, worker',
     ],
     [
       'an unknown option of the worker',
       { worker: { batch: 5 } },
       'worker: unknown option "batch"; known: name, batchSize, maxAttempts, pollIntervalMs, ' +
-        'maxConnections, jobConcurrency, mode, seal, sealIntervalMs',
+        'maxConnections, jobConcurrency, jobGraceMs, jobTakeoverMs, keepOnceMs, mode, seal, sealIntervalMs, ' +
+        'outboxRetentionMs, outboxTrimIntervalMs',
     ],
     [
       'a number as text',
@@ -136,6 +138,16 @@ describe('refuses', () => {
       'reactors[1]: reactor "mailer" stands there already',
     ],
     [
+      'two processes of one name',
+      { processes: [fulfilment, { ...fulfilment }] },
+      'processes[1]: process "fulfilment" stands there already',
+    ],
+    [
+      'a process in the place of a reactor',
+      { reactors: [fulfilment] },
+      'reactors[0]: expected a reactor, as `reactor(…)` makes it, received a process',
+    ],
+    [
       'two tasks of one name',
       { tasks: [sendMail, sendMail] },
       'tasks[1]: task "send-mail" stands there already',
@@ -143,7 +155,7 @@ describe('refuses', () => {
     [
       'jobs without a schema for them',
       { jobSchema: false, tasks: [sendMail] },
-      'jobSchema: reactors and tasks need the schema of graphile-worker',
+      'jobSchema: reactors, processes and tasks need the schema of graphile-worker',
     ],
     [
       'several things at once',

@@ -135,6 +135,7 @@ describe('from an empty database to a version that is dropped', () => {
       version: 2,
       state: 'ready',
       position: '300',
+      startPosition: '0',
       durationMs: expect.any(Number),
     })
     expect(await readSums(database.pool, 'sums_v2')).toEqual(foldNumbers(300))

@@ -3,8 +3,10 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { append } from '../sequencer/ledger.ts'
 import { startSequencer } from '../sequencer/start-sequencer.ts'
 import { useDatabase } from '../support/database.ts'
+import { makeProject } from './make-project.ts'
 import { dropSlotsAtEnd, untilStreaming } from './slots.ts'
 import { type CliResult, runCli } from './spawn-cli.ts'
+import { sumsConfig } from './sums-project.ts'
 
 const database = useDatabase()
 dropSlotsAtEnd(database)
@@ -53,6 +55,27 @@ describe('doctor', () => {
     expect(stderr).toBe('')
     expect(stdout).toMatch(/│ wal-keep-size +│ warning +│/)
     expect(code).toBe(0)
+  })
+
+  test('holds the projections of a config against the database', { timeout: 60_000 }, async () => {
+    const { connectionString, pool } = database
+    const drifted = sumsConfig.replace('count: integer()', 'count: bigint()')
+    await using project = await makeProject({
+      'tidemark.config.ts': sumsConfig,
+      'drifted.config.ts': drifted,
+    })
+    const settings = { cwd: project.directory, env: { DATABASE_URL: connectionString } }
+    const sequencer = startSequencer({ connectionString })
+    onTestFinished(() => sequencer.stop())
+    await untilStreaming(pool)
+    expect((await runCli(['rebuild', 'sums'], settings)).code).toBe(0)
+    const fine = await runCli(['doctor'], settings)
+    expect(fine.stdout).toMatch(/│ projections +│ ok +│ projection "sums" version 1 has the tables/)
+    expect(fine.code).toBe(0)
+    const { stdout, code } = await runCli(['doctor', '--config', 'drifted.config.ts'], settings)
+    expect(stdout).toContain('error projections: raise `version` in its definition and rebuild')
+    expect(code).toBe(7)
+    expect((await doctor()).stdout).not.toContain('projections')
   })
 
   test('exits with 7 where no log is installed, and with 3 where nobody answers', async () => {

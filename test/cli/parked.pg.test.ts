@@ -24,7 +24,7 @@ const run = (args: readonly string[], env: Record<string, string> = {}) =>
     env: { DATABASE_URL: database.connectionString, ON_ERROR: 'park', ...env },
   })
 
-test('shows what is parked, retries it and gives it up', { timeout: 60_000 }, async () => {
+test('shows what is parked, retries it and gives it up', { timeout: 120_000 }, async () => {
   const none = await run(['parked', 'list'])
   expect(none).toMatchObject({ code: 0, stdout: 'nothing is parked\n' })
   // The numbers of a key are 7 apart: 10, 17 and 24 are of key 3.
@@ -65,8 +65,15 @@ test('shows what is parked, retries it and gives it up', { timeout: 60_000 }, as
   )
   const place = ['--lane', 'sum_list', '--key', '3']
   const unsure = await run(['parked', 'discard', 'sums', ...place])
-  expect(unsure.code).toBe(2)
-  expect(unsure.stderr).toContain('repeat it with --yes')
+  expect(unsure).toMatchObject({ code: 0, stderr: '' })
+  expect(unsure.stdout).toMatch(/│ 17 +│ number\.added │ numbers-1 │/)
+  expect(unsure.stdout.trim().split('\n').at(-1)).toBe(
+    'nothing was changed: with --yes 2 events will never be applied',
+  )
+  const asJson = await run(['parked', 'discard', 'sums', ...place, '--position', '24', '--json'])
+  expect(asJson.code).toBe(0)
+  expect(JSON.parse(asJson.stdout)).toMatchObject([{ position: '24' }])
+  expect((await run(['parked', 'discard', 'sums', ...place, '--position', '18'])).code).toBe(4)
   const wrong = await run(['parked', 'discard', 'sums', ...place, '--position', '18', '--yes'])
   expect(wrong.code).toBe(4)
   const given = await run(['parked', 'discard', 'sums', ...place, '--position', '17', '--yes'])
@@ -82,4 +89,21 @@ test('shows what is parked, retries it and gives it up', { timeout: 60_000 }, as
   expect(rows.find((row) => row.key === 3)?.count).toBe(3)
   const nothing = await run(['parked', 'retry', 'sums', '--key', '3'])
   expect(nothing.code).toBe(4)
+})
+
+test('says that nothing of a name can have events parked', { timeout: 60_000 }, async () => {
+  for (const args of [
+    ['list', 'sum'],
+    ['show', 'sum'],
+    ['discard', 'sum', '--lane', 'sum_list', '--key', '3'],
+  ]) {
+    const { code, stdout, stderr } = await run(['parked', ...args])
+    expect([code, stdout, stderr]).toEqual([
+      4,
+      '',
+      'error PROJECTION_UNKNOWN: there is no projection, reactor, process or task "sum"; known: "sums"\n',
+    ])
+  }
+  const { stderr } = await run(['parked', 'list', 'sums', '--version', '7'])
+  expect(stderr).toBe('error PROJECTION_VERSION_UNKNOWN: projection "sums" has no version 7\n')
 })

@@ -143,7 +143,9 @@ test('loses nothing when its connections are cut off', async () => {
   expect(await readSums(database.pool, 'sums_v7')).toEqual(foldNumbers(eventCount))
 })
 
-test('replays a version from a position or a time on, and says that it is not whole', async () => {
+test('replays a version from a position or a time on, and says that it is not whole', {
+  timeout: 90_000,
+}, async () => {
   const env = { VERSION: '8' }
   const some = await runCli(['replay', 'sums', '--from', '901', '--json'], settings(env))
   expect(JSON.parse(some.stdout)).toMatchObject({ version: 8, state: 'ready', position: '1000' })
@@ -158,9 +160,15 @@ test('replays a version from a position or a time on, and says that it is not wh
   const now = new Date().toISOString()
   const none = await runCli(['replay', 'sums', '--from', now], settings(env))
   expect(none.code).toBe(0)
+  const partial =
+    /version 8 is built up to position 1,000 after .*, and holds only events after position 1,000: `tidemark promote sums --partial` shows it\n$/
+  expect(none.stdout).toMatch(partial)
+  expect((await runCli(['rebuild', 'sums'], settings(env))).stdout).toMatch(partial)
   expect(await readSums(database.pool, 'sums_v8')).toEqual([])
   const args = ['replay', 'sums', '--from', '1', '--max-rate', '5000']
-  expect((await runCli(args, settings(env))).code).toBe(0)
+  const whole = await runCli(args, settings(env))
+  expect(whole.code).toBe(0)
+  expect(whole.stdout).toMatch(/after [^,]*: `tidemark promote sums` shows it\n$/)
   expect(await readSums(database.pool, 'sums_v8')).toEqual(foldNumbers(eventCount))
 
   for (const from of ['0', 'x', '2026-99-99', '2026-11-21T10:00:00', '2126-01-01T00:00:00Z']) {
@@ -173,7 +181,8 @@ test('replays a version from a position or a time on, and says that it is not wh
 })
 
 test('builds a version by several processes, of which nothing is left', async () => {
-  const env = { VERSION: '9', PAUSE_MS: '1' }
+  // Slow enough that helpers have begun before it ends.
+  const env = { VERSION: '9', PAUSE_MS: '5' }
   const args = ['rebuild', 'sums', '--parallel', '3', '--batch-size', '20', '--json']
   await using building = startCli(args, settings(env))
   let most = 0

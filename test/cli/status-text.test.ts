@@ -6,12 +6,15 @@ const log: LogStatus = {
   schema: 'tidemark',
   position: 12_345n,
   unsequenced: 0,
+  outbox: { position: 0n, unsequenced: 0, kept: 0n },
   isLed: true,
   mode: 'wal',
   pollReason: null,
   walLevel: 'logical',
   slot: { name: 'slot_1', exists: true, isActive: true, retainedBytes: 3_145_728n },
+  processes: [],
   subscriptions: [],
+  deadJobs: null,
 }
 
 const live: SubscriptionStatus = {
@@ -22,6 +25,8 @@ const live: SubscriptionStatus = {
   lag: 345n,
   state: 'active',
   error: null,
+  troubledSince: null,
+  errorCode: null,
   parked: 0,
   projectionState: 'live',
   startPosition: 0n,
@@ -37,6 +42,7 @@ const failed: SubscriptionStatus = {
   version: 1,
   state: 'failed',
   error: 'smtp\nis down',
+  errorCode: 'HANDLER_FAILED',
   projectionState: null,
   owner: null,
 }
@@ -117,4 +123,25 @@ test('says that events wait for a worker, and how it will order them without log
   expect(many).toContain(
     'wal_level is replica: the next worker orders events by polling, unless you run `alter system',
   )
+})
+
+test.for<[string, Partial<SubscriptionStatus>, string[]]>([
+  ['is followed', {}, []],
+  [
+    'nobody follows',
+    { owner: null },
+    ['projection "orders" version 2 is not followed: no running worker has its definition'],
+  ],
+  ['appends apply', { owner: null, state: 'inline' }, []],
+  [
+    'is half built',
+    { owner: null, projectionState: 'building' },
+    [
+      'projection "orders" version 2 is built no further now: `tidemark rebuild orders --version 2` goes on',
+    ],
+  ],
+  ['is retired', { owner: null, projectionState: 'retired' }, []],
+])('says of a version that %s what it needs', ([, change, lines]) => {
+  const text = statusText({ ...log, subscriptions: [{ ...live, ...change }] })
+  expect(text.split('└')[1]?.split('\n').slice(1)).toEqual(lines)
 })

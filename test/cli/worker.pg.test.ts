@@ -6,7 +6,7 @@ import { until } from '../support/until.ts'
 import { makeProject } from './make-project.ts'
 import { dropSlotsAtEnd, untilNobodyStreams, untilStreaming } from './slots.ts'
 import { runCli, startCli } from './spawn-cli.ts'
-import { sumsConfig } from './sums-project.ts'
+import { appendNumbers, sumsConfig } from './sums-project.ts'
 
 const database = useDatabase({ template: false })
 dropSlotsAtEnd(database)
@@ -80,16 +80,74 @@ test('stops at SIGINT with 0 and says nothing when it is told to be silent', asy
   expect(await worker.result).toEqual({ code: 0, stdout: '', stderr: '' })
 })
 
-test('refuses to start with tables that have changed under a version', async () => {
-  await using before = startCli(['worker', '--config', 'sums.config.ts'], settings())
-  await untilStreaming(database.pool)
-  const { code, stderr } = await runCli(['worker', '--config', 'drifted.config.ts'], settings())
-  expect(code).toBe(4)
-  expect(stderr.trim().split('\n').at(-1)).toMatch(
-    /^error PROJECTION_DRIFTED: projection "sums" version 1 exists but .*: raise `version`/,
+test('goes on without a projection whose tables have changed under a version, and says why', {
+  timeout: 90_000,
+}, async () => {
+  // Refused when it is there already.
+  await runCli(['rebuild', 'sums', '--config', 'sums.config.ts'], settings())
+  await using worker = startCli(['worker', '--config', 'drifted.config.ts'], settings())
+  const reason =
+    'projection "sums" version 1: its tables are declared otherwise than they were made: raise `version` ' +
+    'in its definition and rebuild'
+  await until(
+    'the projection to stand still',
+    async (saw) => {
+      saw(worker.stderr())
+      const { rows } = await database.pool.query(
+        "select from tidemark.subscriptions where name = 'sums' and state = 'failed'",
+      )
+      return rows.length > 0
+    },
+    { timeoutMs: 60_000 },
   )
-  before.child.kill('SIGTERM')
-  expect((await before.result).code).toBe(0)
+  await untilStreaming(database.pool)
+  const { stdout } = await runCli(['status'], settings())
+  expect(stdout).toMatch(/│ projection │ sums +│ +1 │ live .*│ failed │ +│/)
+  expect(stdout.trim().split('\n')).toContain(reason)
+  const errors = worker
+    .stderr()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .filter(({ level }) => level === 'error')
+  expect(errors.map(({ msg }) => msg)).toEqual([
+    `${reason}; it is not followed until that is done; everything else goes on`,
+  ])
+  worker.child.kill('SIGTERM')
+  expect((await worker.result).code).toBe(0)
+})
+
+test('shows once where a handler threw, without being asked', { timeout: 90_000 }, async () => {
+  const { connectionString } = database
+  const env = { DATABASE_URL: connectionString, VERSION: '1', POISON: '3' }
+  const args = ['worker', '--config', 'sums.config.ts']
+  await using worker = startCli(args, { ...settings(), env })
+  const lines = () =>
+    worker
+      .stderr()
+      .split('\n')
+      .filter((line) => line.endsWith('}'))
+      .map((line) => JSON.parse(line))
+  await appendNumbers(connectionString, 3)
+  await until(
+    'the projection to stop',
+    (saw) => {
+      saw(worker.stderr())
+      return lines().some(({ level }) => level === 'error')
+    },
+    { timeoutMs: 60_000 },
+  )
+  const withStack = lines().filter(({ stack }) => stack !== undefined)
+  expect(withStack).toEqual([
+    expect.objectContaining({
+      level: 'error',
+      code: 'HANDLER_FAILED',
+      stack: expect.stringMatching(/cannot add\n +3\n +at .*sums\.config\.ts:20:/),
+    }),
+  ])
+  expect(lines().filter(({ level }) => level === 'warn')).not.toEqual([])
+  worker.child.kill('SIGTERM')
+  expect((await worker.result).code).toBe(0)
 })
 
 test('runs the config file that init writes', async () => {

@@ -190,12 +190,18 @@ describe("a user's views", () => {
 })
 
 describe('a switch is refused, and nothing changes, when it would lose', () => {
-  const dependents: readonly (readonly [string, Shape, (name: string) => string, string])[] = [
+  const dependents: readonly (readonly [
+    string,
+    Shape,
+    (name: string) => string,
+    string | RegExp,
+  ])[] = [
     [
       'a view that reads the column which goes',
       'shrunk',
       (name) => `create view public.${name}_x as select key, note from ${name}.items`,
-      'column "note" does not exist',
+      // Servers before 16 write the view's query down with the table's name.
+      /column ("note"|items\.note) does not exist/,
     ],
     [
       'a view whose query does not fit the new type',
@@ -274,7 +280,7 @@ describe('a switch is refused, and nothing changes, when it would lose', () => {
     const before = await readViews(name)
     await expect(store.promote(name)).rejects.toMatchObject({
       code: 'PROJECTION_VIEW_IN_USE',
-      message: expect.stringContaining(said),
+      message: expect.stringMatching(said),
       details: { dependents: expect.stringMatching(new RegExp(`${name}[._]`)) },
     })
     expect(await statesOf(name)).toEqual(['1 live', '2 ready'])

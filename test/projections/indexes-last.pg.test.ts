@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createStore, integer, projection, type Store, table, text } from '../../src/index.ts'
-import type { RebuildProgress } from '../../src/projections/versions/rebuild.ts'
+import type { RebuildProgress } from '../../src/projections/versions/build-progress.ts'
 import { useDatabase } from '../support/database.ts'
 import { until } from '../support/until.ts'
 import { Counted, counted } from './counts.ts'

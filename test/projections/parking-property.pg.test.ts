@@ -167,7 +167,7 @@ describe('keys without poison are folded whole, the others up to it, and all aft
           }
 
           const fine: Poisoned = { has: () => false, by }
-          const parked = parkedStore(pool, names, silentLogger)
+          const parked = parkedStore(pool, { names, jobSchema: null }, silentLogger)
           const count = models.reduce((sum, lane) => sum + model(lane, notes).parked.length, 0)
           expect(await parked.retry(define(name, fine, options))).toMatchObject({
             applied: count,
@@ -216,7 +216,7 @@ test('a retry keeps the order against two workers that both believe to be the ow
   await writeSome(12)
   await untilApplied(pool, definition)
   const fine = notesByFold(name, { has: () => false, by: 'throws' }, options)
-  const parked = parkedStore(pool, names, silentLogger)
+  const parked = parkedStore(pool, { names, jobSchema: null }, silentLogger)
   // The workers' handler is mended, too, only later: meanwhile they park what comes behind.
   let isWriting = true
   const writing = writeSome(90).finally(() => {

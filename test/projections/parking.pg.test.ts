@@ -17,7 +17,7 @@ import {
 } from './poison.ts'
 
 const database = useDatabase()
-const parked = () => parkedStore(database.pool, names, silentLogger)
+const parked = () => parkedStore(database.pool, { names, jobSchema: null }, silentLogger)
 let runs = 0
 
 function newName(): string {
@@ -304,3 +304,33 @@ test('what is discarded is never applied, and what follows it waits for a retry'
     code: 'PARKED_EVENT_UNKNOWN',
   })
 })
+
+test.for(['its subscription', 'its rows'])(
+  'a retry that waits in vain for %s says so and changes nothing',
+  async (what) => {
+    const name = newName()
+    const options = { onError: 'park' } as const
+    const follower = await follow(database, notesByFold(name, poison('throws', 2), options))
+    await write(name, ['a', 'b', 'b'])
+    await follower.untilCaughtUp()
+    await follower.stop()
+    const client = await database.client()
+    await client.query(
+      what === 'its rows'
+        ? `begin; lock table ${name}_v1.rows`
+        : `begin; select from tidemark.subscriptions where name = '${name}' for update`,
+    )
+    const mended = notesByFold(name, allFine, options)
+    await expect(parked().retry(mended, { lockTimeoutMs: 50 })).rejects.toMatchObject({
+      code: 'LOCK_TIMED_OUT',
+      message: expect.stringMatching(
+        `^parked events of key "${name}/b" of projection "${name}" version 1 were not retried: .* 50 ms`,
+      ),
+      details: { resource: `projection "${name}" version 1`, timeoutMs: 50 },
+      cause: { code: '55P03' },
+    })
+    expect(await parked().list({ name })).toMatchObject([{ events: 2 }])
+    await client.query('rollback')
+    expect(await parked().retry(mended)).toMatchObject({ applied: 2, failed: [] })
+  },
+)

@@ -8,7 +8,7 @@ import {
   silentLogger,
   table,
 } from '../../src/index.ts'
-import type { RebuildProgress } from '../../src/projections/versions/rebuild.ts'
+import type { RebuildProgress } from '../../src/projections/versions/build-progress.ts'
 import { ensureVersion, listVersions } from '../../src/projections/versions/versions.ts'
 import { LogSession } from '../../src/subscriptions/log-session.ts'
 import { followProjection } from '../../src/worker/follow-projection.ts'
@@ -504,6 +504,30 @@ describe('what is refused', () => {
     })
     await expect(store.rebuild(drifted)).rejects.toMatchObject({ code: 'PROJECTION_DRIFTED' })
     expect(await versionShown(name)).toBe(1)
+  })
+
+  test('to have ready a version whose tables somebody changed while it was built', async () => {
+    const name = newName()
+    await makeLive(name)
+    const second = counts(name, 2)
+    await ensureVersion(database.pool, names, second, 'any')
+    const client = await database.client()
+    await client.query(`begin; lock table ${name}_v2.totals`)
+    const rebuilding = store.rebuild(second).catch((error: unknown) => error)
+    await until('the rebuild to wait for the table', async () => {
+      const { rows } = await database.pool.query(
+        "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+      )
+      return rows.length > 0
+    })
+    await client.query(`alter table ${name}_v2.totals add column extra text; commit`)
+    expect(await rebuilding).toMatchObject({
+      code: 'PROJECTION_DRIFTED',
+      message: expect.stringContaining('column "extra"'),
+    })
+    expect(await statesOf(name)).toEqual({ 1: 'live', 2: 'building' })
+    await database.pool.query(`alter table ${name}_v2.totals drop column extra`)
+    expect(await store.rebuild(second)).toMatchObject({ state: 'ready' })
   })
 
   test.for(['', '_v1'])("a schema of somebody else's, with suffix '%s'", async (suffix) => {

@@ -102,6 +102,26 @@ test('two processes that both believe they own it apply each event once, in orde
   expect(runs.map((run) => run.log.at('error'))).toEqual([[], []])
 })
 
+test('a checkpoint that somebody moved, without saying that he changed anything, is a warning', async () => {
+  const name = newName()
+  await append(database.pool, 'moved', 2)
+  const from = await sequenceNow(database.pool)
+  const { log } = start(await recordingSubscriber(database.pool, name))
+  await untilAt(database.pool, name, from)
+  await database.pool.query(
+    'update tidemark.subscriptions set position = position - 1 where name = $1',
+    [name],
+  )
+  await append(database.pool, 'moved', 1)
+  await untilAt(database.pool, name, await sequenceNow(database.pool))
+  expect(log.withCode('CHECKPOINT_REGRESSED')).toEqual([
+    expect.objectContaining({
+      level: 'warn',
+      message: expect.stringContaining(`position ${from}`),
+    }),
+  ])
+})
+
 test('a process that lost a race is not to blame for what its handler then says', async () => {
   const name = newName()
   const from = await sequenceNow(database.pool)

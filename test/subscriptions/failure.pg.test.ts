@@ -101,6 +101,10 @@ test('a handler that throws for good stops its projection, clearly, and no other
   expect(errors).toHaveLength(1)
   expect(errors[0]).toMatchObject({ code: 'HANDLER_FAILED' })
   expect(errors[0]?.message).toContain(message)
+  // Of the handler, whatever the logger writes of an error.
+  expect(errors[0]?.fields.stack).toMatch(
+    /^RangeError: no room for b\n +at .*failure\.pg\.test\.ts/,
+  )
   expect(await readCounts('broken')).toEqual({ a: 2, b: 1 })
   expect(await readCounts('whole')).toEqual({ a: 2, b: 2, c: 1 })
 

@@ -109,6 +109,33 @@ describe('an audit', () => {
        values ('orders', 1, 'live', 'orders_v1', 'orders', 'x')`,
       ['projection-unsubscribed -'],
     ],
+    [
+      'a relay beyond the outbox',
+      `insert into tidemark.subscriptions (kind, name, version, position) values ('relay', 'r', 1, 99)`,
+      ['subscription-ahead 99'],
+    ],
+    [
+      'a message that is gone',
+      `delete from tidemark.outbox where insert_id = 3`,
+      ['outbox-differs -'],
+    ],
+    [
+      'a commit that the outbox’s ledger lost',
+      'delete from tidemark.outbox_commits where position = 8',
+      ['outbox-differs -', 'message-skipped -'],
+    ],
+    [
+      'the end that the outbox’s ledger lost',
+      'delete from tidemark.outbox_commits where position = 12',
+      ['outbox-differs -', 'message-skipped -'],
+    ],
+    [
+      'nothing in an outbox whose front was removed',
+      `delete from tidemark.outbox_commits where position <= 7;
+       delete from tidemark.outbox as o where not exists (
+         select from tidemark.outbox_commits as c where c.transaction_id = o.transaction_id)`,
+      [],
+    ],
   ])('finds %s', async ([, statements, findings]) => {
     await using log = await createSealedLog()
     await log.tamper(statements)
@@ -146,13 +173,17 @@ describe('an audit', () => {
   })
 })
 
-describe('an event without a position', () => {
+// The tests' append publishes a message with each event.
+describe('an event, or a message, without a position', () => {
   test('is found when no sequencer came in time', async () => {
     await using log = await createSealedLog()
     await append(log.pool, 'late-1', 2)
     const { findings } = await audit(log.pool, names, { graceMs: 20 })
     const waiting = { kind: 'event-waiting', streamId: 'late-1', version: 1n }
-    expect(findings).toMatchObject([{ ...waiting, severity: 'warning' }])
+    expect(findings).toMatchObject([
+      { ...waiting, severity: 'warning' },
+      { kind: 'message-waiting', severity: 'warning' },
+    ])
   })
 
   test('is an error while a worker leads, and leaves it without', async () => {
@@ -161,7 +192,10 @@ describe('an event without a position', () => {
     const leader = await log.database.client()
     await leader.query('select pg_advisory_lock($1)', [leaderLockKey(names.schema)])
     const { findings } = await audit(log.pool, names, { graceMs: 20 })
-    expect(findings).toMatchObject([{ kind: 'event-waiting', severity: 'error' }])
+    expect(findings).toMatchObject([
+      { kind: 'event-waiting', severity: 'error' },
+      { kind: 'message-waiting', severity: 'error' },
+    ])
   })
 
   test('is given the time of grace', async () => {
@@ -181,7 +215,7 @@ describe('an event without a position', () => {
     await sequenceNow(log.pool)
     expect(await findingsOf(log)).toEqual([])
     await open.query('commit')
-    expect(await findingsOf(log)).toEqual(['event-waiting -'])
+    expect(await findingsOf(log)).toEqual(['event-waiting -', 'message-waiting -'])
     await sequenceNow(log.pool)
     expect(await findingsOf(log)).toEqual([])
   })

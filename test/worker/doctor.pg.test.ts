@@ -296,6 +296,22 @@ describe('a subscription', () => {
     ])
   })
 
+  test('that has drifted or is half built has a remedy of its own', async () => {
+    const database = await createDatabase()
+    await database.pool.query(/* sql */ `
+      insert into tidemark.projections
+        (name, version, state, schema_name, view_schema, definition_hash)
+      values ('orders', 2, 'building', 'orders_v2', 'orders', 'x');
+      insert into tidemark.subscriptions (kind, name, version, state, error)
+      values
+        ('projection', 'drifted', 1, 'failed', '{"code": "PROJECTION_DRIFTED", "message": "no column"}'),
+        ('projection', 'orders', 2, 'active', null)`)
+    expect(await examine(database, 'subscriptions')).toEqual([
+      saying('error', 'failed at position 0: no column', 'undo the change, and it goes on'),
+      saying('warning', 'no process delivers', 'run `tidemark rebuild orders --version 2`'),
+    ])
+  })
+
   test('that somebody delivers is told when it is further behind than the bound', async () => {
     const database = await createDatabase()
     const { connectionString } = database

@@ -20,7 +20,8 @@ const database = useDatabase()
 
 afterAll(() => dropLogSlots(database.connectionString))
 
-const openStore = () => createStore({ connectionString: database.connectionString })
+const openStore = (options: { readonly maxConnections?: number } = {}) =>
+  createStore({ connectionString: database.connectionString, ...options })
 
 test('several projections and a table of the user are joined', async () => {
   const left = counts('query_left', 1)
@@ -163,6 +164,49 @@ describe('the first query of a definition', () => {
       code: 'PROJECTION_DRIFTED',
       message: expect.stringContaining('has column "b" in "items" as bigint instead of integer'),
     })
+  })
+})
+
+test('a query that fails because tables have changed since says which, and what to do', async () => {
+  const definition = counts('query_altered', 1)
+  await using follower = await follow(database, definition)
+  // What it has yet to apply would be written once the column is back.
+  await follower.untilCaughtUp()
+  await using store = await openStore({ maxConnections: 1 })
+  const db = await store.query(definition)
+  const read = () => db.selectFrom('counts').selectAll().where('count', '>', 0).execute()
+  expect(await read()).toEqual(expect.any(Array))
+  const alter = (change: string) => database.pool.query(`alter ${change}`)
+  // The view goes with the column.
+  await alter('table query_altered_v1.counts drop column count cascade')
+  const refusal = {
+    code: 'PROJECTION_DRIFTED',
+    message:
+      'projection "query_altered" version 1: its live version 1 has no column "key" in "counts", because ' +
+      'somebody changed its tables: table "counts": column "count" is not there: expected integer not ' +
+      'null: undo it, or raise `version` in its definition and rebuild',
+    cause: { code: '42P01' },
+  }
+  await expect(read()).rejects.toMatchObject(refusal)
+  await expect(store.query(definition)).rejects.toMatchObject({ message: refusal.message })
+  // Tables are as they were, the view is not; a mistake of the query's own stays what it is.
+  await alter('table query_altered_v1.counts add column count integer not null default 0')
+  await expect(read()).rejects.toMatchObject({
+    code: 'PROJECTION_DRIFTED',
+    message: expect.stringContaining('because somebody changed its views: raise `version`'),
+  })
+  await database.pool.query(
+    'create view query_altered.counts as select * from query_altered_v1.counts',
+  )
+  expect(await read()).toEqual([])
+  const mistaken = db.selectFrom('counts').select(sql`no_such`.as('x')).execute()
+  await expect(mistaken).rejects.toMatchObject({ code: '42703' })
+  await expect(store.readSql(definition, 'select no_such from counts')).rejects.toMatchObject({
+    code: 'OPTION_INVALID',
+  })
+  await alter('view query_altered.counts rename column count to renamed')
+  await expect(store.readSql(definition, 'select count from counts')).rejects.toMatchObject({
+    code: 'PROJECTION_DRIFTED',
   })
 })
 

@@ -189,17 +189,17 @@ describe('a worker does not start', () => {
     await client.query('rollback')
   })
 
-  test('with a projection whose tables are declared otherwise now, and ends its other parts', async () => {
-    const other = projection('accounts', {
+  test('with a definition that is right nowhere, and ends its other parts', async () => {
+    const wrong = projection('random', {
       version: 1,
       events: [Deposited],
-      tables: { balances: table({ account: text().primaryKey(), note: text() }) },
-    }).fold('balances', {
+      tables: { rows: table({ account: text().primaryKey(), at: text().generatedAs('now()') }) },
+    }).fold('rows', {
       key: ({ data }) => ({ account: data.account }),
-      on: { 'account.deposited': () => ({ note: '' }) },
+      on: { 'account.deposited': () => ({}) },
     })
-    await expect(startWorker({ projections: [other, lastEntries] }).ended).rejects.toMatchObject({
-      code: 'PROJECTION_DRIFTED',
+    await expect(startWorker({ projections: [wrong, lastEntries] }).ended).rejects.toMatchObject({
+      code: 'DEFINITION_INVALID',
     })
     await untilNoSession(database.pool)
   })

@@ -14,7 +14,7 @@ interface DoctorCommandOptions extends GlobalOptions {
 /** `tidemark doctor`: finds out what keeps a log from working, or will. */
 export function doctorCommand(host: Host): Command {
   return new Command('doctor')
-    .description('check server, settings, slot, workers and lag, and say what to do')
+    .description('check server, settings, slot, workers, lag and tables, and say what to do')
     .option(
       '--grace <ms>',
       'how long an event may be without a position (default: 5000)',
@@ -23,13 +23,14 @@ export function doctorCommand(host: Host): Command {
     .addHelpText('after', '\nExits with 7 when there is an error; warnings alone are 0.')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<DoctorCommandOptions>()
-      const { connectionString, schema } = await resolveTarget(options, host)
+      const { connectionString, schema, config } = await resolveTarget(options, host)
       const { diagnose } = await import('../../worker/doctor/diagnose.ts')
       const diagnosis = await explainServerError(
         connectionString,
         diagnose({
           connectionString,
           ...(schema === undefined ? {} : { schema }),
+          ...(config.projections === undefined ? {} : { projections: config.projections }),
           ...(options.grace === undefined ? {} : { graceMs: options.grace }),
         }),
       )

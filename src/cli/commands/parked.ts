@@ -1,37 +1,30 @@
 import { Command } from 'commander'
+import type { AnyProcess } from '../../core/processes/process-manager.ts'
 import { TidemarkError } from '../../core/tidemark-error.ts'
+import type { DeadJob, DeadJobFilter } from '../../jobs/dead-jobs.ts'
+import type { Reactor } from '../../jobs/reactor.ts'
 import type { AnyProjection } from '../../projections/projection.ts'
-import type { ParkedFilter } from '../../subscriptions/parking/parked-key.ts'
 import type { RetryResult } from '../../subscriptions/parking/retry-parked.ts'
-import { describeSubscription } from '../../subscriptions/subscription-id.ts'
+import { describeSubscription, type SubscriptionId } from '../../subscriptions/subscription-id.ts'
 import type { Store } from '../../worker/create-store.ts'
 import { chooseProjection } from '../choose-projection.ts'
-import { createLogger } from '../create-logger.ts'
-import { formatCount, oneLine } from '../format.ts'
-import type { GlobalOptions } from '../global-options.ts'
+import type { TidemarkConfig } from '../config.ts'
+import { deadJobText, parkedText } from '../dead-jobs-text.ts'
+import { formatCount } from '../format.ts'
 import type { Host } from '../host.ts'
-import { logPosition, positiveInteger } from '../option-values.ts'
-import { parkedEventsText, parkedKeysText, retryText } from '../parked-text.ts'
+import { nameMissing, type ParkedOptions, toFilter, withFilter } from '../parked-options.ts'
+import { parkedEventsText, retryText } from '../parked-text.ts'
 import { printResult } from '../print-result.ts'
+import { requireNamed } from '../require-named.ts'
 import { requireDefinitions, resolveTarget, withStore } from '../target.ts'
+import { discardCommand } from './parked-discard.ts'
 
-interface ParkedOptions extends GlobalOptions {
-  readonly version?: number
-  readonly lane?: string
-  readonly key?: string
-}
-
-interface DiscardOptions extends ParkedOptions {
-  readonly lane: string
-  readonly key: string
-  readonly position?: bigint
-  readonly yes?: boolean
-}
-
-/** `tidemark parked`: shows, retries and discards events that a projection could not apply. */
+/** `tidemark parked`: shows, retries and discards events that could not be applied, and jobs that gave up. */
 export function parkedCommand(host: Host): Command {
   return new Command('parked')
-    .description('events that could not be applied, and those of the same key behind them')
+    .description(
+      'events that could not be applied, with those of the same key behind them; dead jobs',
+    )
     .enablePositionalOptions()
     .addCommand(listCommand(host))
     .addCommand(showCommand(host))
@@ -41,38 +34,68 @@ export function parkedCommand(host: Host): Command {
 
 function listCommand(host: Host): Command {
   return withFilter(new Command('list'))
-    .description('list the keys that are parked, each with its first event')
-    .argument('[name]', 'name of a projection or reactor (default: all)')
+    .description(
+      'list the keys that are parked, each with its first event, and the jobs that gave up',
+    )
+    .argument('[name]', 'name of a projection, reactor or task (default: all)')
     .action(async (name: string | undefined, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<ParkedOptions>()
       const target = await resolveTarget(options, host)
-      const keys = await withStore(target, (store) => store.parked.list(toFilter(name, options)))
-      printResult(host, options, keys, parkedKeysText)
+      const found = await withStore(target, async (store) => {
+        if (name !== undefined) await requireNamed(store, name, options, target.config)
+        return findParked(store, name, options)
+      })
+      printResult(host, options, [...found.keys, ...found.jobs], () => parkedText(found))
     })
 }
 
 function showCommand(host: Host): Command {
   return withFilter(new Command('show'))
-    .description('show parked events in the order in which they will be applied')
-    .argument('<name>', 'name of a projection or reactor')
-    .action(async (name: string, _options: unknown, command: Command) => {
+    .description(
+      'show parked events in the order in which they will be applied, or a job that gave up',
+    )
+    .argument('[name]', 'name of a projection, reactor or task; needless with --job')
+    .action(async (name: string | undefined, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<ParkedOptions>()
+      if (name === undefined && options.job === undefined) throw nameMissing()
       const target = await resolveTarget(options, host)
-      const filter = toFilter(name, options)
-      const events = await withStore(target, (store) => store.parked.events(filter))
-      printResult(host, options, events, parkedEventsText)
+      const { events, jobs } = await withStore(target, async (store) => {
+        if (name !== undefined) await requireNamed(store, name, options, target.config)
+        const isJob = options.job !== undefined
+        return {
+          events: isJob ? [] : await store.parked.events(toFilter(name, options)),
+          jobs: await findJobs(store, name, options),
+        }
+      })
+      const text = () => (jobs.length > 0 ? jobs.map(deadJobText).join('\n\n') : '')
+      printResult(host, options, [...events, ...jobs], () =>
+        [...(events.length > 0 || jobs.length === 0 ? [parkedEventsText(events)] : []), text()]
+          .filter((part) => part !== '')
+          .join('\n'),
+      )
     })
 }
 
 function retryCommand(host: Host): Command {
   return withFilter(new Command('retry'))
-    .description('apply parked events in order, after their handler was mended')
-    .argument('<projection>', 'name of a projection in the config file')
+    .description('apply parked events in order, or run jobs again, after their handler was mended')
+    .argument('[name]', 'name of a projection, reactor or task in the config file')
     .addHelpText('after', '\nExits with 0 when all were applied, with 5 when some failed again.')
-    .action(async (name: string, _options: unknown, command: Command) => {
+    .action(async (name: string | undefined, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<ParkedOptions>()
       const target = await requireDefinitions(options, host)
-      const definition = chooseProjection(target.config.projections ?? [], name, options.version)
+      const jobs = jobFilter(target.config, name, options)
+      if (jobs !== undefined) {
+        const retried = await withStore(target, (store) => store.parked.retryJobs(jobs))
+        printResult(
+          host,
+          options,
+          { retried },
+          () => `${formatCount(retried.length)} jobs run again`,
+        )
+        return
+      }
+      const definition = chooseDefinition(target.config, name, options.version)
       const { lane, key } = options
       const retry = {
         signal: host.stopSignals.listen(() => {}),
@@ -81,92 +104,65 @@ function retryCommand(host: Host): Command {
       }
       const result = await withStore(target, (store) => store.parked.retry(definition, retry))
       printResult(host, options, result, retryText)
-      refuseFailures(definition, result)
+      refuseFailures(toId(definition), result)
     })
 }
 
-function discardCommand(host: Host): Command {
-  return new Command('discard')
-    .description('give up parked events: they will never be applied there')
-    .argument('<projection>', 'name of the projection')
-    .option('--version <n>', 'version (default: the one that has them)', positiveInteger)
-    .requiredOption('--lane <lane>', 'the table of a fold, each or batch')
-    .requiredOption('--key <key>', 'the key')
-    .option('--position <n>', 'one event of the key (default: all)', logPosition)
-    .option('--yes', 'do it: without, only show what would be given up')
-    .action(async (name: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<DiscardOptions>()
-      const target = await resolveTarget(options, host)
-      const logger = createLogger('warn', options.verbose === true)
-      await withStore(target, (store) => discard(host, store, name, options), logger)
-    })
+async function findParked(store: Store, name: string | undefined, options: ParkedOptions) {
+  const keys = options.job === undefined ? await store.parked.list(toFilter(name, options)) : []
+  return { keys, jobs: await findJobs(store, name, options) }
 }
 
-async function discard(
-  host: Host,
+/** Of a job there is no lane, key or version to ask for. */
+async function findJobs(
   store: Store,
-  name: string,
-  options: DiscardOptions,
-): Promise<void> {
-  const { lane, key, position } = options
-  const version = options.version ?? (await findVersion(store, name, options))
-  if (options.yes !== true) {
-    const all = await store.parked.events({ kind: 'projection', name, version, lane, key })
-    const meant = all.filter((event) => position === undefined || event.position === position)
-    printResult(host, options, meant, parkedEventsText)
-    const reason = 'these events would never be applied: repeat it with --yes'
-    throw new TidemarkError('OPTION_INVALID', reason, { details: { option: '--yes', reason } })
-  }
-  const target = { lane, key, ...(position === undefined ? {} : { position }) }
-  const result = await store.parked.discard({ name, version }, target)
-  printResult(host, options, { projection: name, version, lane, key, ...result }, () =>
-    oneLine(`${formatCount(result.discarded.length)} events of key "${key}" are given up`),
-  )
-}
-
-/** @throws OPTION_INVALID when several versions have events of the key parked. */
-async function findVersion(store: Store, name: string, options: DiscardOptions): Promise<number> {
-  const { lane, key } = options
-  const keys = await store.parked.list({ kind: 'projection', name, lane, key })
-  const [first, second] = keys
-  if (first === undefined) throw nothingParked(name)
-  if (second === undefined) return first.version
-  const reason = `versions ${keys.map(({ version }) => version).join(', ')} have it parked`
-  throw new TidemarkError('OPTION_INVALID', `name one with --version: ${reason}`, {
-    details: { option: '--version', reason },
+  name: string | undefined,
+  { job, lane, key, version }: ParkedOptions,
+): Promise<readonly DeadJob[]> {
+  if (lane !== undefined || key !== undefined || version !== undefined) return []
+  return store.parked.jobs({
+    ...(job === undefined ? {} : { id: job }),
+    ...(name === undefined ? {} : { task: name }),
   })
 }
 
-function nothingParked(name: string): TidemarkError {
-  return new TidemarkError(
-    'PARKED_EVENT_UNKNOWN',
-    `projection "${name}" has no such event parked: \`tidemark parked list\` shows what is`,
-    { details: { subscription: `projection "${name}"` } },
-  )
+/** Which dead jobs are meant; undefined when it is parked events. */
+function jobFilter(
+  { projections = [], reactors = [], processes = [], tasks = [] }: TidemarkConfig,
+  name: string | undefined,
+  { job }: ParkedOptions,
+): DeadJobFilter | undefined {
+  if (job !== undefined) return { id: job }
+  if (name === undefined) throw nameMissing()
+  const isOther = [...projections, ...reactors, ...processes].some((one) => one.name === name)
+  return !isOther && tasks.some(({ task }) => task === name) ? { task: name } : undefined
 }
 
-function withFilter(command: Command): Command {
-  return command
-    .option('--version <n>', 'version of a projection', positiveInteger)
-    .option('--lane <lane>', 'only this part: the table of a fold, each or batch')
-    .option('--key <key>', 'only this key')
+function chooseDefinition(
+  { projections = [], reactors = [], processes = [] }: TidemarkConfig,
+  name: string | undefined,
+  version: number | undefined,
+): AnyProjection | Reactor | AnyProcess {
+  if (name === undefined) throw nameMissing()
+  const other = [...reactors, ...processes].find((one) => one.name === name)
+  const isProjection = projections.some((one) => one.name === name)
+  if (other !== undefined && !isProjection) return other
+  return chooseProjection(projections, name, version)
 }
 
-function toFilter(name: string | undefined, options: ParkedOptions): ParkedFilter {
-  const { version, lane, key } = options
-  return {
-    ...(name === undefined ? {} : { name }),
-    ...(version === undefined ? {} : { version }),
-    ...(lane === undefined ? {} : { lane }),
-    ...(key === undefined ? {} : { key }),
-  }
+function toId(definition: AnyProjection | Reactor | AnyProcess): SubscriptionId {
+  const { name } = definition
+  if ('starts' in definition) return { kind: 'process', name, version: 1 }
+  return 'on' in definition
+    ? { kind: 'reactor', name, version: 1 }
+    : { kind: 'projection', name, version: definition.version }
 }
 
 /** The exit code says it, too. */
-function refuseFailures({ name, version }: AnyProjection, { failed }: RetryResult): void {
+function refuseFailures(id: SubscriptionId, { failed }: RetryResult): void {
   const [first] = failed
   if (first === undefined) return
-  const subscription = describeSubscription({ kind: 'projection', name, version })
+  const subscription = describeSubscription(id)
   const { position, type, streamId, error } = first
   throw new TidemarkError(
     'HANDLER_FAILED',

@@ -102,13 +102,17 @@ function warnOfUnsequenced(host: Host, unsequenced: number): void {
   )
 }
 
-/** Says what a rebuild came to, for people. */
+/** Says what a rebuild came to, for people, and which command comes next. */
 export function rebuildText(result: RebuildResult): string {
-  const { projection, version, position, state, durationMs } = result
-  const next =
-    state === 'live' ? 'it is the live one' : `\`tidemark promote ${projection}\` shows it`
+  const { projection, version, position, startPosition, state, durationMs } = result
+  const isPartial = startPosition > 0n
+  const promote = `\`tidemark promote ${projection}${isPartial ? ' --partial' : ''}\` shows it`
+  const part = isPartial
+    ? `, and holds only events after position ${formatCount(startPosition)}`
+    : ''
   return (
     `projection "${projection}" version ${version} is built up to position ` +
-    `${formatCount(position)} after ${formatDuration(durationMs)}: ${next}`
+    `${formatCount(position)} after ${formatDuration(durationMs)}${part}: ` +
+    (state === 'live' ? 'it is the live one' : promote)
   )
 }

@@ -11,7 +11,10 @@ interface WorkerCommandOptions extends GlobalOptions {
   readonly logLevel: LogLevel
 }
 
-/** `tidemark worker`: runs projections, reactors and tasks of the config file until it is stopped. */
+/**
+ * `tidemark worker`: runs projections, reactors, processes, tasks, routes and relays of the config file until it is
+ * stopped.
+ */
 export function workerCommand(host: Host): Command {
   return new Command('worker')
     .description(
@@ -42,23 +45,34 @@ export function workerCommand(host: Host): Command {
 
 /** What a config says about the worker, as options of `runWorker`. */
 export function workerOptions({ connectionString, schema, config }: Target): WorkerOptions {
-  const { projections, reactors, tasks, jobSchema, worker } = config
+  const { projections = [], reactors = [], processes = [], tasks = [] } = config
+  const { routes = [], relays = [], cron, events, inline, jobSchema, worker } = config
   return {
     connectionString,
     ...(schema === undefined ? {} : { schema }),
-    ...(projections === undefined ? {} : { projections }),
-    ...(reactors === undefined ? {} : { reactors }),
-    ...(tasks === undefined ? {} : { tasks }),
+    projections,
+    reactors,
+    processes,
+    tasks,
+    routes,
+    relays,
+    ...(cron === undefined ? {} : { cron }),
+    ...(events === undefined ? {} : { events }),
+    ...(inline === undefined ? {} : { inline }),
     ...(typeof jobSchema === 'string' ? { jobSchema } : {}),
     ...worker,
   }
 }
 
 function describeWork({ config }: Target): object {
-  const { projections = [], reactors = [], tasks = [] } = config
+  const { projections = [], reactors = [], processes = [], tasks = [] } = config
+  const { routes = [], relays = [] } = config
   return {
     projections: projections.map(({ name, version }) => `${name} ${version}`),
     reactors: reactors.map(({ name }) => name),
+    processes: processes.map(({ name }) => name),
     tasks: tasks.map(({ task }) => task),
+    routes: routes.map(({ name }) => name),
+    relays: relays.map(({ name }) => name),
   }
 }

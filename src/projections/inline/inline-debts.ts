@@ -9,6 +9,8 @@ export interface InlineDebt {
   readonly version: number
   /** Event types that the version is registered with; null when it is not registered. */
   readonly types: readonly string[] | null
+  /** Of the definition that made its tables; null when there is no such version. */
+  readonly definitionHash: string | null
   readonly firstInsertId: bigint
   readonly lastInsertId: bigint
 }
@@ -29,6 +31,7 @@ interface DebtRow {
   readonly debt_of: string
   readonly debt_version: number
   readonly types: readonly string[] | null
+  readonly definition_hash: string | null
   readonly first_insert_id: string
   readonly last_insert_id: string
 }
@@ -44,9 +47,14 @@ export async function readInlineDebts(
     name: `tidemark-inline-debts-${schema}`,
     text: /* sql */ `
       select debt_of, debt_version, types, first_insert_id::text, last_insert_id::text,
+        case when debt_of is not null then (
+          select p.definition_hash
+          from ${schema}.projections as p
+          where p.name = d.debt_of and p.version = d.debt_version
+        ) end as definition_hash,
         insert_id::text, null as position, stream_id, version::text, event_id, type,
         schema_version::integer, data, metadata, tags, recorded_at
-      from ${schema}.read_inline_debts()`,
+      from ${schema}.read_inline_debts() as d`,
   })
   const debts = rows.filter((row) => row.debt_of !== null)
   const events = rows.filter((row) => row.debt_of === null)
@@ -55,6 +63,7 @@ export async function readInlineDebts(
       name: row.debt_of,
       version: row.debt_version,
       types: row.types,
+      definitionHash: row.definition_hash,
       firstInsertId: BigInt(row.first_insert_id),
       lastInsertId: BigInt(row.last_insert_id),
     })),

@@ -13,7 +13,8 @@ import { freezeEvent } from '../../subscriptions/shared-reads.ts'
 import type { Subscriber } from '../../subscriptions/subscriber.ts'
 import { projectionSubscriber } from '../lanes/projection-subscriber.ts'
 import type { AnyProjection } from '../projection.ts'
-import { versionSchema } from '../tables/ddl.ts'
+import { definitionHash, versionSchema } from '../tables/ddl.ts'
+import { declaredOtherwise, drifted } from '../tables/drift.ts'
 import type { AppendedEvent, InlineDebt, InlineDebts } from './inline-debts.ts'
 
 /** What one transaction has to apply to one version. */
@@ -32,6 +33,7 @@ export class InlineVersion {
   readonly schema: string
   readonly #names: LogNames
   readonly #types: ReadonlySet<string>
+  #definitionHash: string | undefined
   /** Nobody uses them now. One is used by one transaction at a time: lanes keep rows. */
   readonly #idle: Subscriber[]
 
@@ -58,12 +60,15 @@ export class InlineVersion {
   /**
    * Finds out what of a transaction's events the version has to apply.
    *
-   * @throws HANDLER_FAILED when a key cannot be told, PROJECTION_NOT_APPLIED when the definition is not
-   *   the one that was made inline.
+   * @throws HANDLER_FAILED when a key cannot be told; PROJECTION_NOT_APPLIED, PROJECTION_DRIFTED when the
+   *   definition is not the one that was made inline, or that made the tables.
    */
   share({ debts, events }: InlineDebts): InlineShare {
     const own = debts.filter(({ name }) => name === this.projection.name)
-    for (const debt of own) this.#requireSameTypes(debt)
+    for (const debt of own) {
+      this.#requireSameTypes(debt)
+      this.#requireSameTables(debt)
+    }
     const owed = events.filter((event) => this.#isOwed(own, event))
     return this.#using((subscriber) => {
       const upcast = owed.map(({ event }) => upcastFor(subscriber, event as SequencedEvent))
@@ -169,6 +174,13 @@ export class InlineVersion {
       `projection "${name}" version ${version} cannot be applied: ${reason}. Raise its version`,
       { details: { projection: name, version, reason } },
     )
+  }
+
+  /** Rows that another declaration writes would be neither's. */
+  #requireSameTables(debt: InlineDebt): void {
+    this.#definitionHash ??= definitionHash(this.projection)
+    if (debt.definitionHash === this.#definitionHash) return
+    throw drifted(debt, declaredOtherwise({ ...debt, state: 'live' }))
   }
 }
 

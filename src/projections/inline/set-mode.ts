@@ -5,6 +5,7 @@ import type { LogNames } from '../../db/log-names.ts'
 import { sqlstate, sqlstateOf } from '../../db/sqlstate.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { AnyProjection } from '../projection.ts'
+import { requireUnchanged } from '../tables/drift.ts'
 import { projectionLag } from '../versions/lag.ts'
 import { noneInState, stateInvalid, unknownProjection } from '../versions/switch-version.ts'
 import { ensureVersion, listVersions, lockProjection } from '../versions/versions.ts'
@@ -60,7 +61,7 @@ const longestHoldMs = 1_000
  *
  * @param projection its definition, which also makes its first version; or its name.
  * @throws PROJECTION_UNKNOWN, PROJECTION_STATE_INVALID when the live version is another one, or stands
- *   still; PROJECTION_BEHIND when no worker brings it to the head, LOCK_TIMED_OUT when transactions that
+ *   still; PROJECTION_DRIFTED when somebody changed its tables; PROJECTION_BEHIND when no worker brings it to the head, LOCK_TIMED_OUT when transactions that
  *   append went on all the time. Nothing changed.
  */
 export async function setMode(
@@ -114,7 +115,10 @@ async function attemptOnce(
       const isInline = (await readInlineVersion(client, names, wanted.name)) !== null
       const result = { projection: wanted.name, version, mode }
       if (isInline === (mode === 'inline')) return result
-      if (mode === 'inline') await requireNear(client, names, wanted.name, version, maxLag)
+      if (mode === 'inline') {
+        await requireUnchanged(client, names, { name: wanted.name, version, state: 'live' })
+        await requireNear(client, names, wanted.name, version, maxLag)
+      }
       const target = mode === 'inline' ? version : null
       await switchInline(client, names, { name: wanted.name, version: target, ...timing })
       return result

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { isNotUnderstood } from '../../db/sqlstate.ts'
 import { exactTypes } from '../tables/exact-types.ts'
 
 /** What Kysely asks of a connection. */
@@ -7,23 +8,45 @@ interface ExactConnection {
   release(): void
 }
 
+/** Gives what to throw for the error of a query, and may ask the database about it. */
+export type ExplainError = (client: pg.ClientBase, error: unknown) => Promise<unknown>
+
 /**
  * The pool, except that results have the types which the columns declare, whoever made the pool, and that
  * nothing can be written: each query is a read-only transaction, which costs no round trip of its own.
  */
-export function readingPool(pool: pg.Pool): pg.Pool {
+export function readingPool(pool: pg.Pool, explain?: ExplainError): pg.Pool {
   const connect = async () => {
     const client = await pool.connect()
     const begun = client.query('begin read only')
     begun.catch(() => {})
-    return exactConnection(client, () => {
+    const connection = exactConnection(client, () => {
       client.query('commit').then(
         () => client.release(),
         (error: Error) => client.release(error),
       )
     })
+    return explain === undefined ? connection : explaining(connection, client, explain)
   }
   return asPool(connect)
+}
+
+/** On the connection of the query, which has failed: there may be no other. */
+function explaining(
+  connection: ExactConnection,
+  client: pg.ClientBase,
+  explain: ExplainError,
+): ExactConnection {
+  const query = async (text: string, values: readonly unknown[]) => {
+    try {
+      return await connection.query(text, values)
+    } catch (error) {
+      if (!isNotUnderstood(error)) throw error
+      await client.query('rollback; begin read only').catch(() => {})
+      throw await explain(client, error).catch(() => error)
+    }
+  }
+  return { ...connection, query }
 }
 
 /**

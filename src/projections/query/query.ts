@@ -4,7 +4,7 @@ import type pg from 'pg'
 import type { AnyEventDefinition } from '../../core/event.ts'
 import type { AnyProjection, Projection } from '../projection.ts'
 import type { Row, Tables } from '../tables/table.ts'
-import { readingPool } from './exact-pool.ts'
+import { type ExplainError, readingPool } from './exact-pool.ts'
 import { SchemaAliases } from './schema-aliases.ts'
 
 /** The tables of a projection as Kysely sees them. */
@@ -42,13 +42,16 @@ export function listQueried(queried: Queried): readonly AnyProjection[] {
 /**
  * Makes a Kysely over projections, in the schemas that hold what is to be read. Its connections are the
  * pool's; it is never destroyed.
+ *
+ * @param explain gives what to throw for the server's error.
  */
 export function queryProjections(
   pool: pg.Pool,
   queried: Queried,
   schemaOf: (projection: AnyProjection) => string,
+  explain?: ExplainError,
 ): Kysely<unknown> {
-  const dialect = new PostgresDialect({ pool: readingPool(pool) })
+  const dialect = new PostgresDialect({ pool: readingPool(pool, explain) })
   if (isProjection(queried)) return new Kysely<unknown>({ dialect }).withSchema(schemaOf(queried))
   const schemas = Object.entries(queried).map(
     ([alias, projection]) => [alias, schemaOf(projection)] as const,

@@ -1,8 +1,9 @@
-import type pg from 'pg'
 import { TidemarkError } from '../../core/tidemark-error.ts'
 import type { LogNames } from '../../db/log-names.ts'
+import { type Connection, run } from '../../db/queryable.ts'
 import type { AnyProjection } from '../projection.ts'
 import { versionSchema } from '../tables/ddl.ts'
+import { type Drift, drifted, findDrift } from '../tables/drift.ts'
 import { unknownProjection, unknownVersion } from '../versions/switch-version.ts'
 import { listVersions } from '../versions/versions.ts'
 
@@ -21,15 +22,15 @@ interface Column {
  * @throws PROJECTION_DRIFTED when a table or column is missing, or a column has another type.
  */
 export async function requireReadable(
-  pool: pg.Pool,
+  connection: Connection,
   names: LogNames,
   projection: AnyProjection,
   from: 'live' | 'defined',
 ): Promise<void> {
   const schema = from === 'live' ? projection.viewSchema : versionSchema(projection)
-  const missing = await findMissing(pool, schema, declaredColumns(projection))
+  const missing = await findMissing(connection, schema, declaredColumns(projection))
   if (missing === undefined) return
-  const versions = await listVersions(pool, names)
+  const versions = await listVersions(connection, names)
   const own = versions.filter(({ name }) => name === projection.name)
   if (own.length === 0) {
     throw unknownProjection(projection.name, [...new Set(versions.map(({ name }) => name))])
@@ -38,10 +39,20 @@ export async function requireReadable(
   const read = own.find((one) => (from === 'live' ? one.state === 'live' : one.version === version))
   if (read === undefined) throw unknownVersion(name, version)
   const which = from === 'live' ? `its live version ${read.version}` : 'its schema'
+  if (read.version === version) {
+    const { reason, remedy } = (await findDrift(connection, names, projection, read)) ?? lostViews
+    throw drifted(projection, { reason: `${which} has ${missing}, because ${reason}`, remedy })
+  }
   const reason = `${which} has ${missing}: this code declares version ${version}`
   throw new TidemarkError('PROJECTION_DRIFTED', `projection "${name}": ${reason}`, {
     details: { projection: name, version, reason },
   })
+}
+
+/** What it is when the tables are as they were made. */
+const lostViews: Drift = {
+  reason: 'somebody changed its views',
+  remedy: 'raise `version` in its definition, rebuild and promote it',
 }
 
 function declaredColumns({ tables }: AnyProjection): readonly Column[] {
@@ -51,12 +62,12 @@ function declaredColumns({ tables }: AnyProjection): readonly Column[] {
 }
 
 async function findMissing(
-  pool: pg.Pool,
+  connection: Connection,
   schema: string,
   declared: readonly Column[],
 ): Promise<string | undefined> {
-  const { rows } = await pool.query<Column & { found: string | null }>(
-    /* sql */ `
+  const [row] = await run<Column & { found: string | null }>(connection, {
+    text: /* sql */ `
     select d.table_name as table, d.column_name as column, d.type,
       format_type(a.atttypid, null) as found
     from unnest($2::text[], $3::text[], $4::text[]) with ordinality
@@ -68,14 +79,13 @@ async function findMissing(
     where a.atttypid is distinct from to_regtype(d.type)
     order by d.place
     limit 1`,
-    [
+    values: [
       schema,
       declared.map(({ table }) => table),
       declared.map(({ column }) => column),
       declared.map(({ type }) => type),
     ],
-  )
-  const [row] = rows
+  })
   if (row === undefined) return undefined
   const name = `column "${row.column}" in "${row.table}"`
   return row.found === null ? `no ${name}` : `${name} as ${row.found} instead of ${row.type}`

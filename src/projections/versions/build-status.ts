@@ -5,6 +5,8 @@ import type { ProjectionState } from './versions.ts'
 /** How far a version is built. */
 export interface BuildStatus {
   readonly state: ProjectionState
+  /** After which position its events begin; 0: it has the whole log. */
+  readonly startPosition: bigint
   /** Where it is; of several partitions the slowest. */
   readonly position: bigint
   /** How many events its partitions have passed on average. */
@@ -15,17 +17,23 @@ export interface BuildStatus {
   /** Whether its indexes are being made, which comes after the events. */
   readonly isIndexing: boolean
   /** Why it stands still; null while it goes on. */
-  readonly failure: string | null
+  readonly failure: BuildFailure | null
+}
+
+export interface BuildFailure {
+  readonly code: string
+  readonly message: string
 }
 
 interface Row {
   readonly state: ProjectionState
+  readonly start_position: string
   readonly position: string
   readonly passed: string
   readonly is_divided: boolean
   readonly head: string
   readonly is_indexing: boolean
-  readonly failure: string | null
+  readonly failure: BuildFailure | null
 }
 
 interface Version {
@@ -43,6 +51,7 @@ export async function readBuildStatus(
     text: /* sql */ `
       select
         p.state,
+        p.start_position::text,
         case when s.is_inline then q.position else s.position end::text as position,
         s.passed::text,
         s.partitions = p.partitions as is_divided,
@@ -62,7 +71,7 @@ export async function readBuildStatus(
           trunc(avg(position))::bigint as passed,
           max(partitions) as partitions,
           bool_or(state = 'inline') as is_inline,
-          min(error ->> 'message') filter (where state = 'failed') as failure
+          (array_agg(error order by partition) filter (where state = 'failed'))[1] as failure
         from ${names.schema}.subscriptions
         where kind = 'projection' and name = p.name and version = p.version
       ) as s
@@ -74,6 +83,7 @@ export async function readBuildStatus(
   const { state, position, head, is_divided, is_indexing, failure } = row
   return {
     state,
+    startPosition: BigInt(row.start_position),
     position: BigInt(position),
     passed: BigInt(row.passed),
     isDivided: is_divided,

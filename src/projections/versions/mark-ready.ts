@@ -4,7 +4,7 @@ import { cancellable } from '../../db/cancellable.ts'
 import type { LogNames } from '../../db/log-names.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { AnyProjection } from '../projection.ts'
-import { recordTables } from '../tables/drift.ts'
+import { recordTables, requireUnchanged } from '../tables/drift.ts'
 import { buildIndexes } from '../tables/run-ddl.ts'
 
 /**
@@ -15,6 +15,7 @@ import { buildIndexes } from '../tables/run-ddl.ts'
  * Nothing is applied to the version meanwhile; it catches up with what came afterwards.
  *
  * @param signal ends the making of indexes at once.
+ * @throws PROJECTION_DRIFTED when somebody changed its tables while it was built.
  */
 export async function markReady(
   pool: pg.Pool,
@@ -53,6 +54,8 @@ async function makeIndexes(
   projection: AnyProjection,
   signal: AbortSignal,
 ): Promise<void> {
+  // What is recorded below is what is compared with from then on.
+  await requireUnchanged(client, names, { ...projection, state: 'building' })
   await client.query('set local statement_timeout = 0')
   await cancellable(pool, client, signal, () => buildIndexes(client, projection))
   // Its own statements may have changed them.

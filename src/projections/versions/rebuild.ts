@@ -16,7 +16,8 @@ import { projectionSubscriber, projectionSubscription } from '../lanes/projectio
 import type { AnyProjection } from '../projection.ts'
 import { requirePartitionable } from '../tables/check-partitions.ts'
 import { versionSchema } from '../tables/ddl.ts'
-import { type BuildStatus, reactivate, readBuildStatus } from './build-status.ts'
+import { progressOf, type RebuildProgress } from './build-progress.ts'
+import { type BuildFailure, type BuildStatus, reactivate, readBuildStatus } from './build-status.ts'
 import { projectionLag } from './lag.ts'
 import { RecentRate } from './recent-rate.ts'
 import { settleVersion } from './settle-version.ts'
@@ -43,25 +44,14 @@ export interface RebuildOptions {
   readonly signal?: AbortSignal
 }
 
-/** How far a rebuild has come. */
-export interface RebuildProgress {
-  readonly position: bigint
-  /** Where the log reaches now; it goes on growing. */
-  readonly head: bigint
-  /** In the last seconds. */
-  readonly eventsPerSecond: number
-  /** Null until it can be estimated. */
-  readonly remainingMs: number | null
-  /** Whether indexes are being made: the last step, of which nobody knows how long it takes. */
-  readonly isIndexing: boolean
-}
-
 export interface RebuildResult {
   readonly projection: string
   readonly version: number
   readonly position: bigint
   /** What the version is now: usually `ready`; `live` when it is the projection's first. */
   readonly state: ProjectionState
+  /** Its rows come from the events after this position alone; 0: from the whole log. */
+  readonly startPosition: bigint
   /** Whole milliseconds. */
   readonly durationMs: number
 }
@@ -111,7 +101,7 @@ export async function build(
   const end = new AbortController()
   const signal = AbortSignal.any([end.signal, options.signal ?? end.signal])
   const session = new LogSession({ ...context, pollIntervalMs: 1_000 })
-  const settled = new AbortController()
+  const [settled, stopped] = [new AbortController(), new AbortController()]
   const caughtUp = async () => {
     const isSettled = await settleVersion(pool, names, projection, signal)
     if (isSettled) settled.abort()
@@ -132,13 +122,16 @@ export async function build(
         maxAttempts: defaults.maxAttempts,
       },
       signal,
-    ),
+    ).then((reason) => {
+      if (reason === 'failed') stopped.abort()
+    }),
   ]
   try {
-    const { position, state } = await watch(context, projection, options, signal, settled.signal)
+    const own = { signal, settled: settled.signal, stopped: stopped.signal }
+    const { position, state, startPosition } = await watch(context, projection, options, own)
     const { name, version } = projection
     const durationMs = Math.round(performance.now() - began)
-    return { projection: name, version, position, state, durationMs }
+    return { projection: name, version, position, state, startPosition, durationMs }
   } finally {
     end.abort()
     await Promise.all(parts)
@@ -204,23 +197,29 @@ async function divide(
   })
 }
 
-/** @param settled aborted when this process has found nothing left to do: then it is looked at once. */
+/** How this process's own share of the work is. */
+interface OwnWork {
+  readonly signal: AbortSignal
+  /** Aborted when it has found nothing left to do: then it is looked at once. */
+  readonly settled: AbortSignal
+  /** Aborted when it has failed. */
+  readonly stopped: AbortSignal
+}
+
 async function watch(
   context: RebuildContext,
   projection: AnyProjection,
   options: RebuildOptions,
-  signal: AbortSignal,
-  settled: AbortSignal,
+  { signal, settled, stopped }: OwnWork,
 ): Promise<BuildStatus> {
   const rate = new RecentRate()
   let hurry = AbortSignal.any([signal, settled])
   let first: BuildStatus | undefined
   for (;;) {
-    const status = await look(context, projection)
+    const status = await look(context, projection, stopped)
     if (status !== undefined) {
       first ??= status
       options.onProgress?.(progressOf(status, rate.add(status.passed, performance.now())))
-      if (status.failure !== null) throw failed(projection, status.failure)
       if (isBuilt(first, status)) return status
     }
     if (await pause(progressIntervalMs, hurry)) continue
@@ -233,10 +232,13 @@ async function watch(
 async function look(
   context: RebuildContext,
   projection: AnyProjection,
+  stopped: AbortSignal,
 ): Promise<BuildStatus | undefined> {
   try {
+    const hasStopped = stopped.aborted
     const status = await readBuildStatus(context.pool, context.names, projection)
     if (status === undefined) throw unknownVersion(projection.name, projection.version)
+    if (status.failure !== null) await judge(context, projection, status.failure, hasStopped)
     return status
   } catch (error) {
     if (!isTransient(error)) throw error
@@ -244,22 +246,25 @@ async function look(
   }
 }
 
+/**
+ * Says why a version stands still. When that is drift, and not by this definition, it goes on here.
+ *
+ * @throws PROJECTION_DRIFTED, SUBSCRIPTION_FAILED
+ */
+async function judge(
+  { pool, names }: RebuildContext,
+  projection: AnyProjection,
+  { code, message }: BuildFailure,
+  hasStopped: boolean,
+): Promise<void> {
+  await ensureVersion(pool, names, projection, 'none')
+  if (code !== 'PROJECTION_DRIFTED' || hasStopped) throw failed(projection, message)
+}
+
 /** A version that is live from its beginning is built when it reaches where the head was. */
 function isBuilt(first: BuildStatus, now: BuildStatus): boolean {
   if (!now.isDivided) return false
   return now.state === 'live' ? now.position >= first.head : now.state !== 'building'
-}
-
-function progressOf(status: BuildStatus, eventsPerSecond: number): RebuildProgress {
-  const { passed: position, head, isIndexing } = status
-  const left = Number(head - position)
-  const remainingMs = isIndexing ? null : timeFor(left, eventsPerSecond)
-  return { position, head, eventsPerSecond, remainingMs, isIndexing }
-}
-
-function timeFor(left: number, eventsPerSecond: number): number | null {
-  if (eventsPerSecond === 0) return null
-  return (Math.max(0, left) / eventsPerSecond) * 1_000
 }
 
 function failed(projection: AnyProjection, reason: string): TidemarkError {

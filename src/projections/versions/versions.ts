@@ -9,7 +9,7 @@ import { projectionSubscription } from '../lanes/projection-subscriber.ts'
 import type { AnyProjection } from '../projection.ts'
 import { requirePartitionable } from '../tables/check-partitions.ts'
 import { definitionHash, versionSchema } from '../tables/ddl.ts'
-import { recordTables, requireUnchanged } from '../tables/drift.ts'
+import { drifted, findDrift, recordTables } from '../tables/drift.ts'
 import { buildIndexes, buildTables } from '../tables/run-ddl.ts'
 import { showVersion } from '../views/views.ts'
 import { createOwnedSchema } from './owned-schema.ts'
@@ -121,8 +121,8 @@ export async function ensureVersion(
     const versions = await listVersions(client, names, projection.name)
     const existing = versions.find((version) => version.version === projection.version)
     if (existing !== undefined) {
-      requireSameTables(projection, existing)
-      await requireUnchanged(client, names, existing)
+      const drift = await findDrift(client, names, projection, existing)
+      if (drift !== undefined) throw drifted(existing, drift)
       await recordEventTypes(client, names, projection)
       return existing
     }
@@ -216,17 +216,5 @@ async function refuseSharedSchema(
     `schema "${schema}" is that of projection "${taken.name}": ` +
       `set \`schema\` in projection "${projection.name}" to another name`,
     { details: { schema } },
-  )
-}
-
-function requireSameTables(projection: AnyProjection, existing: ProjectionVersion): void {
-  if (existing.definitionHash === definitionHash(projection)) return
-  const { name, version } = projection
-  const reason = 'its tables are declared otherwise now'
-  throw new TidemarkError(
-    'PROJECTION_DRIFTED',
-    `projection "${name}" version ${version} exists but ${reason}: ` +
-      'raise `version` in its definition and rebuild',
-    { details: { projection: name, version, reason } },
   )
 }

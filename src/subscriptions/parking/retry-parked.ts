@@ -3,6 +3,7 @@ import { failpoint } from '../../core/failpoint.ts'
 import type { SequencedEvent } from '../../core/recorded-event.ts'
 import { TidemarkError } from '../../core/tidemark-error.ts'
 import type { LogNames } from '../../db/log-names.ts'
+import { sqlstate, sqlstateOf } from '../../db/sqlstate.ts'
 import { transaction } from '../../db/transaction.ts'
 import { commitLanes, resetLanes, upcastFor } from '../apply-lanes.ts'
 import { reviseSubscription } from '../checkpoint.ts'
@@ -20,6 +21,8 @@ export interface RetryOptions {
   readonly lane?: string
   /** Only of this key. */
   readonly key?: string
+  /** How long to wait at most for whoever holds a lock on the subscription or on rows. Default 10,000. */
+  readonly lockTimeoutMs?: number
   /** Stops between two keys. */
   readonly signal?: AbortSignal
 }
@@ -54,6 +57,7 @@ const batchSize = 500
  *
  * @throws PARKED_EVENT_UNKNOWN when a lane or key was named and nothing of it is parked.
  * @throws HANDLER_FAILED when an event cannot be brought to its newest shape.
+ * @throws LOCK_TIMED_OUT when somebody held a lock all the time. The keys before are retried.
  */
 export async function retryParked(
   pool: pg.Pool,
@@ -61,7 +65,7 @@ export async function retryParked(
   subscriber: Subscriber,
   options: RetryOptions = {},
 ): Promise<RetryResult> {
-  const { signal, ...target } = options
+  const { signal, lockTimeoutMs = chunkLimits.lockTimeoutMs, ...target } = options
   const parked = await listParked(pool, names, { ...subscriber.id, ...target })
   const isNamed = target.lane !== undefined || target.key !== undefined
   if (parked.length === 0 && isNamed) throw parkedUnknown(subscriber.id, target)
@@ -69,7 +73,7 @@ export async function retryParked(
   const failed: RetryFailure[] = []
   for (const key of parked) {
     if (signal?.aborted === true) break
-    const outcome = await retryKey(pool, names, subscriber, key)
+    const outcome = await retryKey({ pool, names, subscriber, lockTimeoutMs }, key)
     applied += outcome.applied
     if (outcome.failure === null) keys += 1
     else failed.push(outcome.failure)
@@ -82,26 +86,28 @@ interface Outcome {
   readonly failure: RetryFailure | null
 }
 
-async function retryKey(
-  pool: pg.Pool,
-  names: LogNames,
-  subscriber: Subscriber,
-  key: ParkedKey,
-): Promise<Outcome> {
+/** What a retry is carried out with. */
+interface Retry {
+  readonly pool: pg.Pool
+  readonly names: LogNames
+  readonly subscriber: Subscriber
+  readonly lockTimeoutMs: number
+}
+
+async function retryKey(retry: Retry, key: ParkedKey): Promise<Outcome> {
+  const { subscriber } = retry
   const lane = subscriber.lanes.find(({ name }) => name === key.lane)
   if (lane === undefined) throw laneUnknown(subscriber, key.lane)
   let applied = 0
   for (;;) {
-    const part = await retryPart(pool, names, subscriber, lane, key)
+    const part = await retryPart(retry, lane, key)
     applied += part.applied
     if (part.failure !== null || part.isLast) return { applied, failure: part.failure }
   }
 }
 
 async function retryPart(
-  pool: pg.Pool,
-  names: LogNames,
-  subscriber: Subscriber,
+  { pool, names, subscriber, lockTimeoutMs }: Retry,
   lane: Lane,
   { key }: ParkedKey,
 ): Promise<Outcome & { readonly isLast: boolean }> {
@@ -121,7 +127,12 @@ async function retryPart(
     failpoint('parked-retried')
     return { applied, failure, isLast: events.length < batchSize }
   }
-  const result = await transaction(pool, body, chunkLimits)
+  const limits = { ...chunkLimits, lockTimeoutMs }
+  const result = await transaction(pool, body, limits).catch((error: unknown) => {
+    throw sqlstateOf(error) === sqlstate.lockNotAvailable
+      ? lockTimedOut(id, key, lockTimeoutMs, error)
+      : error
+  })
   commitLanes(subscriber)
   return result
 }
@@ -202,6 +213,21 @@ export function parkedUnknown(
     'PARKED_EVENT_UNKNOWN',
     `${subscription} has no event parked${place}: \`tidemark parked list\` shows what is`,
     { details: { subscription } },
+  )
+}
+
+function lockTimedOut(
+  id: SubscriptionId,
+  key: string,
+  timeoutMs: number,
+  cause: unknown,
+): TidemarkError {
+  const resource = describeSubscription(id)
+  return new TidemarkError(
+    'LOCK_TIMED_OUT',
+    `parked events of key "${key}" of ${resource} were not retried: somebody held a lock on its rows or its ` +
+      `subscription for ${timeoutMs} ms. End that transaction and retry`,
+    { details: { resource, timeoutMs }, cause },
   )
 }
 

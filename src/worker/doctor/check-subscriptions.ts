@@ -29,18 +29,33 @@ function judgeParked(subscription: SubscriptionStatus): DoctorFinding[] {
 }
 
 function judgeDelivery(subscription: SubscriptionStatus, maxLag: bigint): DoctorFinding[] {
-  const { state, error, lag, owner, position } = subscription
-  const name = describeSubscription(subscription)
-  if (state === 'failed') {
-    const reason = `${name} failed at position ${position}: ${error ?? 'no reason is known'}`
-    return [failure('subscriptions', reason, 'mend its handler, then restart the worker')]
-  }
+  const { state, lag, owner } = subscription
+  if (state === 'failed') return [judgeFailure(subscription)]
   if (state === 'inline') return []
+  const name = describeSubscription(subscription)
   if (owner === null) {
-    const remedy = 'run a worker that defines it; drop the version if nobody needs it'
-    return [warning('subscriptions', `no process delivers ${name}, ${lag} events behind`, remedy)]
+    const reason = `no process delivers ${name}, ${lag} events behind`
+    return [warning('subscriptions', reason, remedyFor(subscription))]
   }
   if (lag <= maxLag) return []
   const remedy = 'wait if it is catching up (its lag falls); else make its handlers faster'
   return [warning('subscriptions', `${name} is ${lag} events behind, over ${maxLag}`, remedy)]
+}
+
+function judgeFailure(subscription: SubscriptionStatus): DoctorFinding {
+  const { error, errorCode, position } = subscription
+  const name = describeSubscription(subscription)
+  const reason = `${name} failed at position ${position}: ${error ?? 'no reason is known'}`
+  const remedy =
+    errorCode === 'PROJECTION_DRIFTED'
+      ? 'undo the change, and it goes on; or raise `version` in its definition and rebuild'
+      : 'mend its handler, then restart the worker'
+  return failure('subscriptions', reason, remedy)
+}
+
+/** What brings somebody to deliver it. */
+function remedyFor({ name, version, projectionState }: SubscriptionStatus): string {
+  return projectionState === 'building'
+    ? `run \`tidemark rebuild ${name} --version ${version}\`, or drop the version if nobody needs it`
+    : 'run a worker that defines it; drop the version if nobody needs it'
 }

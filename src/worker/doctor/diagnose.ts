@@ -1,11 +1,13 @@
 import { connect, createPool } from '../../db/connect.ts'
 import { logNames } from '../../db/log-names.ts'
 import { readServerFacts } from '../../db/preflight.ts'
+import type { AnyProjection } from '../../projections/projection.ts'
 import { defaultGraceMs, takeSnapshot } from '../../sequencer/integrity/give-grace.ts'
 import type { SequencerState } from '../../sequencer/sequencer-state.ts'
 import { checkLocks } from './check-locks.ts'
 import { checkCluster, checkPrivileges, findLog } from './check-log.ts'
 import { checkPooler } from './check-pooler.ts'
+import { checkProjections } from './check-projections.ts'
 import { checkReplication } from './check-replication.ts'
 import { checkLeader, checkMode, checkUnsequenced } from './check-sequencing.ts'
 import { checkClock, checkServer, checkWalLevel } from './check-server.ts'
@@ -15,6 +17,8 @@ import { checkTransactions } from './check-transactions.ts'
 import { attempt, type DoctorFinding, type Examination, fine } from './diagnosis.ts'
 
 export interface DoctorOptions {
+  /** Definitions to hold against the database. Default: none, and nothing is said of them. */
+  readonly projections?: readonly AnyProjection[]
   /** An event that was committed this long ago must have a position. Default 5,000. */
   readonly graceMs?: number
   /** WAL that a slot of the log may keep. Default 1 GiB. */
@@ -45,6 +49,7 @@ export interface Diagnosis {
 type Limits = Required<DoctorOptions>
 
 const defaults = {
+  projections: [],
   graceMs: defaultGraceMs,
   maxRetainedBytes: 1024n ** 3n,
   maxLag: 10_000n,
@@ -126,6 +131,9 @@ async function examineLog(
     await checkLeader(examination),
     ...(await attempt('subscriptions', examination, reader, () =>
       checkSubscriptions(examination, limits.maxLag),
+    )),
+    ...(await attempt('projections', examination, reader, () =>
+      checkProjections(examination, limits.projections),
     )),
     ...(await attempt('unsequenced', examination, reader, async () => [
       await checkUnsequenced(examination, taken, limits.graceMs, limits.signal),

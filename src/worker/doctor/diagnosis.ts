@@ -26,6 +26,7 @@ export type CheckName =
   | 'leader'
   | 'unsequenced'
   | 'subscriptions'
+  | 'projections'
 
 /** What one check came to. It names objects of the database, never data, queries or passwords. */
 export interface DoctorFinding {

@@ -4,6 +4,7 @@ import { onFailpoint } from '../../../src/core/failpoint.ts'
 import { logNames } from '../../../src/db/log-names.ts'
 import type { Store } from '../../../src/index.ts'
 import { appendToStream } from '../../../src/store/append.ts'
+import type { LogLine } from '../../sequencer/captured-log.ts'
 import { dropLogSlots } from '../../sequencer/ledger.ts'
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts'
 import { until } from '../../support/until.ts'
@@ -70,6 +71,10 @@ function startWriters(stores: readonly Store[], own: TestDatabase, count = 4) {
   return { stop, written: () => amounts }
 }
 
+function levelsOf(lines: readonly LogLine[]): readonly string[] {
+  return lines.map(({ level }) => level)
+}
+
 async function untilWritten(writers: { written(): number }, more: number): Promise<void> {
   const from = writers.written()
   await until(`${more} more appends`, () => writers.written() >= from + more, { timeoutMs: 20_000 })
@@ -86,7 +91,7 @@ test.each([
     const projection = define('sums')
     const stores = await Promise.all([openStore(own, [projection]), openStore(own, [projection])])
     const [store = expect.fail()] = stores
-    startWorker(own, [projection], mode)
+    const { log } = startWorker(own, [projection], mode)
     await until('the version', async () => (await store.status()).subscriptions.length > 0)
     const writers = startWriters(stores, own)
     for (let i = 0; i < 10; i += 1) {
@@ -99,6 +104,8 @@ test.each([
     await writers.stop()
     await expectExact(own.pool, 'sums_v1')
     expect((await store.status()).subscriptions).toMatchObject([{ state: 'inline', lag: 0n }])
+    // A switch is no reason to worry anybody.
+    expect(levelsOf(log.withCode('CHECKPOINT_REGRESSED'))).not.toContain('warn')
   },
   120_000,
 )
@@ -113,7 +120,7 @@ test('an inline projection is rebuilt, promoted and rolled back 20 times while a
   ])
   const [store = expect.fail()] = stores
   await store.setMode(first, 'inline')
-  startWorker(own, [first, second])
+  const { log } = startWorker(own, [first, second])
   const writers = startWriters(stores, own)
   await untilWritten(writers, 50)
   expect((await store.rebuild(second)).state).toBe('ready')
@@ -128,6 +135,9 @@ test('an inline projection is rebuilt, promoted and rolled back 20 times while a
   await expectExact(own.pool, 'sums_v2')
   await untilApplied(own.pool, first)
   expect(await rowsOf(own.pool, 'sums_v1')).toEqual(await foldLog(own.pool))
+  const levels = levelsOf(log.withCode('CHECKPOINT_REGRESSED'))
+  expect(levels).toContain('debug')
+  expect(levels).not.toContain('warn')
   await expect(store.drop('sums', 2, { live: true })).rejects.toMatchObject({
     code: 'PROJECTION_STATE_INVALID',
   })
