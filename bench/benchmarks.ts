@@ -4,6 +4,10 @@ import { appendConditionBenchmark } from './append-condition.ts'
 import { appendEmmettBenchmark } from './append-emmett.ts'
 import { appendImportBenchmark } from './append-import.ts'
 import type { Benchmark } from './benchmark.ts'
+import { captureBenchmarks } from './capture-update.ts'
+import { outboxPublishBenchmark } from './outbox-publish.ts'
+import { outboxRelayBenchmark } from './outbox-relay.ts'
+import { outboxRetentionBenchmark } from './outbox-retention.ts'
 import { projectionBatchBenchmark } from './projection-batch.ts'
 import { projectionEmmettBenchmark } from './projection-emmett.ts'
 import { projectionFoldBenchmarks } from './projection-fold.ts'
@@ -13,6 +17,10 @@ import { projectionLatencyBenchmark } from './projection-latency.ts'
 import { projectionManyBenchmark } from './projection-many.ts'
 import { projectionParallelBenchmarks } from './projection-parallel.ts'
 import { projectionReadBenchmark } from './projection-read.ts'
+import { reactorEnqueueBenchmark } from './reactor-enqueue.ts'
+import { reactorLatencyBenchmarks } from './reactor-latency.ts'
+import { reactorManyBenchmark } from './reactor-many.ts'
+import { relayBenchmarks } from './relay.ts'
 import { sequencerDecodeBenchmark } from './sequencer-decode.ts'
 import { sequencerLatencyBenchmark } from './sequencer-latency.ts'
 import { sequencerLatency1kBenchmark } from './sequencer-latency-1k.ts'
@@ -42,6 +50,14 @@ export const benchmarks: readonly Benchmark[] = [
   projectionManyBenchmark,
   projectionEmmettBenchmark,
   ...projectionInlineBenchmarks,
+  ...relayBenchmarks,
+  ...captureBenchmarks,
+  outboxPublishBenchmark,
+  outboxRelayBenchmark,
+  outboxRetentionBenchmark,
+  reactorEnqueueBenchmark,
+  ...reactorLatencyBenchmarks,
+  reactorManyBenchmark,
   workerIdleBenchmark,
   workerResourcesBenchmark,
 ]

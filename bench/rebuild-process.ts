@@ -13,6 +13,8 @@ interface RebuildOrder {
   readonly connectionString: string
   readonly keys: number
   readonly version: number
+  /** What an event costs besides: see {@link balances}. */
+  readonly rounds?: number
 }
 
 /** What a rebuild took. */
@@ -51,9 +53,9 @@ async function answerOf(child: ChildProcess, signal: AbortSignal): Promise<Rebui
   }
 }
 
-async function rebuild({ connectionString, keys, version }: RebuildOrder): Promise<void> {
+async function rebuild({ connectionString, keys, version, rounds }: RebuildOrder): Promise<void> {
   await using store = await createStore({ connectionString })
-  const { durationMs } = await store.rebuild(balances(keys, version))
+  const { durationMs } = await store.rebuild(balances(keys, version, rounds))
   process.send?.({ durationMs, peakMemory: process.resourceUsage().maxRSS * 1_024 })
 }
 

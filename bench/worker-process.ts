@@ -9,6 +9,17 @@ export interface WorkerOrder {
   readonly keys: number | null
   /** Of many small projections the first so many. Default none. */
   readonly projections?: number
+  /** Reactors of credits, by name, each from the start; nobody runs their jobs. Default none. */
+  readonly reactors?: readonly string[]
+  /** Whether it runs their jobs, and tells when each starts. */
+  readonly runsJobs?: boolean
+}
+
+/** What it tells of a job that starts. */
+export interface JobStart {
+  readonly eventId: string
+  /** By the machine's clock. */
+  readonly atMs: number
 }
 
 export interface WorkerProcess extends AsyncDisposable {
@@ -27,8 +38,12 @@ const limits = { stopMs: 10_000 }
 export async function startWorkerProcess(
   order: WorkerOrder,
   signal: AbortSignal,
+  onJob: (eventId: string, atMs: number) => void = () => {},
 ): Promise<WorkerProcess> {
   const child = fork(join(import.meta.dirname, 'worker.ts'))
+  child.on('message', (message: Partial<JobStart> | string | number) => {
+    if (typeof message === 'object') onJob(message.eventId ?? '', message.atMs ?? 0)
+  })
   try {
     child.send(order)
     await untilReady(child, signal)

@@ -8,8 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { keepHeapSmall } from '../src/cli/keep-heap-small.ts'
 import { createStore, runWorker, type Store } from '../src/index.ts'
 import { balances } from './accounts.ts'
+import { creditReactors, noteCredit } from './credit-reactors.ts'
 import { manyProjections } from './many-projections.ts'
-import type { WorkerOrder } from './worker-process.ts'
+import type { JobStart, WorkerOrder } from './worker-process.ts'
 
 keepHeapSmall() // as the command line does
 process.on('SIGINT', () => {}) // Ctrl-C reaches the whole group; the parent decides when we stop
@@ -22,13 +23,21 @@ process.once('message', (order: WorkerOrder) => {
   })
 })
 
-async function run({ connectionString, keys, projections: many = 0 }: WorkerOrder): Promise<void> {
+async function run(order: WorkerOrder): Promise<void> {
+  const { connectionString, keys, projections: many = 0, reactors: names = [] } = order
   const projections = [...(keys === null ? [] : [balances(keys, 1)]), ...manyProjections(many)]
-  const working = runWorker({ connectionString, projections }, stop.signal)
-  await Promise.race([untilReady(connectionString, projections.length), working])
+  const reactors = creditReactors(names, 'start')
+  const tasks = order.runsJobs === true ? [noteCredit(tellStart)] : []
+  const working = runWorker({ connectionString, projections, reactors, tasks }, stop.signal)
+  await Promise.race([untilReady(connectionString, projections.length + names.length), working])
   process.on('message', () => process.send?.(process.resourceUsage().maxRSS))
   if (!stop.signal.aborted) process.send?.('ready')
   await working
+}
+
+function tellStart(eventId: string): void {
+  const start: JobStart = { eventId, atMs: performance.timeOrigin + performance.now() }
+  process.send?.(start)
 }
 
 async function untilReady(connectionString: string, projections: number): Promise<void> {

@@ -1,4 +1,11 @@
 export { defineConfig, type TidemarkConfig } from './cli/config.ts'
+export {
+  type CapturedEvents,
+  type CapturedRow,
+  type ChangedRow,
+  captured,
+  type DeletedRow,
+} from './core/captured.ts'
 export type { Cause } from './core/causation.ts'
 export {
   type AnyDecider,
@@ -33,13 +40,75 @@ export {
   jsonSchemas,
 } from './core/json-schemas.ts'
 export { type Logger, silentLogger } from './core/logger.ts'
+export type {
+  Act,
+  Action,
+  CommandAction,
+  CommandCall,
+  CommandOptions,
+  JobRequest,
+} from './core/processes/action.ts'
+export type { Duration } from './core/processes/duration.ts'
+export type {
+  InstanceState,
+  ProcessStep,
+  ProcessTimer,
+  RecordedAction,
+} from './core/processes/instance.ts'
+export { processEvents, type ToldEvent } from './core/processes/process-events.ts'
+export {
+  type Answer,
+  type AnyProcess,
+  type ProcessManager,
+  type ProcessOptions,
+  processManager,
+  type RefusedCommand,
+} from './core/processes/process-manager.ts'
 export type { RecordedEvent, SequencedEvent } from './core/recorded-event.ts'
 export { type Rejection, reject } from './core/rejection.ts'
 export { type ErrorCode, isTidemarkError, TidemarkError } from './core/tidemark-error.ts'
 export type { Token } from './core/token.ts'
 export type { Connection, KyselyLike, Queryable } from './db/queryable.ts'
+export { type CronOptions, cron } from './jobs/cron.ts'
+export type { DeadJob, DeadJobFilter } from './jobs/dead-jobs.ts'
+export type { CoalesceOptions, Job, JobOptions } from './jobs/job.ts'
+export type { JobEvent } from './jobs/job-origin.ts'
+export { PermanentError } from './jobs/permanent-error.ts'
+export type { ProcessStatus } from './jobs/processes/count-instances.ts'
+export type {
+  InstanceDetails,
+  InstanceFilter,
+  InstanceSummary,
+  ProcessName,
+  ProcessStore,
+} from './jobs/processes/process-store.ts'
+export type { InstanceStep } from './jobs/processes/read-instances.ts'
 export { type Reactor, type ReactorOptions, reactor } from './jobs/reactor.ts'
-export { type AnyTask, type Job, type JobOptions, type Task, task } from './jobs/task.ts'
+export { type AnyTask, type Task, type TaskDefinition, task } from './jobs/task.ts'
+export type { TaskContext, TaskJob, TaskStore } from './jobs/task-context.ts'
+export { type CloudEvent, toCloudEvent } from './outbox/cloud-event.ts'
+export type { CloudEventMode } from './outbox/encode-message.ts'
+export {
+  type Consumed,
+  type ConsumeOptions,
+  consume,
+  type InboxMessage,
+  type TrimInboxOptions,
+  trimInbox,
+} from './outbox/inbox.ts'
+export type { OutboxStore, PublishOptions } from './outbox/outbox-store.ts'
+export type {
+  OpenPublisher,
+  OutboxMessage,
+  Publisher,
+  PublisherContext,
+} from './outbox/publisher.ts'
+export { type Relay, type RelayOptions, relay } from './outbox/relay.ts'
+export { type WebhookOptions, webhook } from './outbox/relays/webhook.ts'
+export { type VerifyWebhookOptions, verifyWebhook } from './outbox/relays/webhook-signature.ts'
+export { type Route, type Routed, type RouteOptions, route } from './outbox/route.ts'
+export { type NewMessage, type NewMessageOptions, type Topic, topic } from './outbox/topic.ts'
+export { topicMatches } from './outbox/topic-pattern.ts'
 export type { QueryDiff } from './projections/diff/compare-by-query.ts'
 export type { RowDiff, TableDiff } from './projections/diff/compare-tables.ts'
 export type { DiffOptions, DiffResult } from './projections/diff/diff-versions.ts'
@@ -62,6 +131,7 @@ export {
 } from './projections/projection.ts'
 export type { AsOfOptions } from './projections/query/as-of.ts'
 export type { ProjectionQuery, Queried, QueryDatabase } from './projections/query/query.ts'
+export type { QueryOptions } from './projections/query/query-options.ts'
 export type { SqlResult } from './projections/query/read-sql.ts'
 export {
   array,
@@ -95,11 +165,8 @@ export {
   table,
   type Values,
 } from './projections/tables/table.ts'
-export type {
-  RebuildOptions,
-  RebuildProgress,
-  RebuildResult,
-} from './projections/versions/rebuild.ts'
+export type { RebuildProgress } from './projections/versions/build-progress.ts'
+export type { RebuildOptions, RebuildResult } from './projections/versions/rebuild.ts'
 export type {
   RepartitionOptions,
   RepartitionResult,
@@ -125,6 +192,14 @@ export type {
 } from './sequencer/integrity/verify-log.ts'
 export type { AppendCondition } from './store/append-condition.ts'
 export type { AppendResult } from './store/append-outcome.ts'
+export type { ColumnFilter } from './store/capture/capture-arguments.ts'
+export type { CaptureStore } from './store/capture/capture-store.ts'
+export type { CaptureOptions, CaptureResult } from './store/capture/install-capture.ts'
+export type { Capture } from './store/capture/list-captures.ts'
+export type {
+  CaptureSnapshotOptions,
+  CaptureSnapshotResult,
+} from './store/capture/snapshot-capture.ts'
 export type { Expectation, StreamAppend } from './store/check-append.ts'
 export type { AppendDecision, DecideOptions, DecideResult } from './store/decide-on.ts'
 export type { DeciderStore } from './store/decider-store.ts'
@@ -148,6 +223,13 @@ export type { ImportedEvent } from './store/import/imported-event.ts'
 export type { EventPage } from './store/iterate-pages.ts'
 export type { LoadedState, LoadOptions } from './store/load-state.ts'
 export type { LogFilter } from './store/log-filter.ts'
+export {
+  forgetOnce,
+  type OnceConnection,
+  type OnceResult,
+  type OnceTransaction,
+  once,
+} from './store/once.ts'
 export type { ReadChainOptions } from './store/read-chain.ts'
 export type { LogPage, LogPageOptions, ReadLogOptions } from './store/read-log.ts'
 export type { QueryResult, QueryToken } from './store/read-query.ts'
@@ -170,7 +252,6 @@ export type { WaitOptions } from './subscriptions/wait-for.ts'
 export type { AuditOptions, AuditResult } from './worker/audit.ts'
 export {
   createStore,
-  type QueryOptions,
   type ReadSqlOptions,
   type ReadSqlResult,
   type Store,
@@ -185,7 +266,13 @@ export {
 export type { CheckName, DoctorFinding } from './worker/doctor/diagnosis.ts'
 export { type MigrateOptions, type MigrateResult, migrate } from './worker/migrate.ts'
 export type { ParkedStore } from './worker/parked.ts'
-export type { LogStatus, PartitionStatus, SlotStatus, SubscriptionStatus } from './worker/status.ts'
+export type {
+  LogStatus,
+  OutboxStatus,
+  PartitionStatus,
+  SlotStatus,
+  SubscriptionStatus,
+} from './worker/status.ts'
 export {
   type RequestHeaders,
   readToken,

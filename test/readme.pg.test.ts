@@ -38,7 +38,7 @@ async function runProgram(comment: string): Promise<string> {
       file,
       program
         .replace("from 'tidemark'", `from '${sourceOf('index.ts')}'`)
-        .replace("from 'tidemark/testing'", `from '${sourceOf('testing/given.ts')}'`),
+        .replace("from 'tidemark/testing'", `from '${sourceOf('testing/index.ts')}'`),
     )
     const { stdout } = await promisify(execFile)(process.execPath, [file], {
       env: { ...process.env, DATABASE_URL: database.connectionString },

@@ -70,6 +70,15 @@ create table tidemark.imports (
   constraint imports_event_count_check CHECK ((event_count >= 0))
 );
 
+create table tidemark.inbox (
+  source text collate "C" not null,
+  message_id text collate "C" not null,
+  received_at timestamp with time zone default clock_timestamp() not null,
+  constraint inbox_pkey PRIMARY KEY (source, message_id),
+  constraint inbox_message_id_check CHECK (((octet_length(message_id) >= 1) AND (octet_length(message_id) <= 1000))),
+  constraint inbox_source_check CHECK (((octet_length(source) >= 1) AND (octet_length(source) <= 1000)))
+);
+
 create table tidemark.inline_debts (
   transaction_id xid8 default pg_current_xact_id() not null,
   first_insert_id bigint not null,
@@ -95,11 +104,72 @@ create table tidemark.inline_registry (
   constraint inline_registry_singleton_check CHECK (singleton)
 );
 
+create table tidemark.job_lanes (
+  lane text collate "C" not null,
+  enqueued bigint default 0 not null,
+  constraint job_lanes_pkey PRIMARY KEY (lane)
+) with (fillfactor=50);
+
+create table tidemark.job_workers (
+  id text collate "C" not null,
+  schema_name text not null,
+  lock_key bigint not null,
+  owner text not null,
+  started_at timestamp with time zone default clock_timestamp() not null,
+  missed_at timestamp with time zone,
+  constraint job_workers_pkey PRIMARY KEY (id)
+);
+
 create table tidemark.migrations (
   id integer default nextval('tidemark.migrations_id_seq'::regclass) not null,
   name character varying(255) not null,
   run_on timestamp without time zone not null,
   constraint migrations_pkey PRIMARY KEY (id)
+);
+
+create table tidemark.once_results (
+  scope text collate "C" not null,
+  key text collate "C" not null,
+  result jsonb,
+  recorded_at timestamp with time zone default clock_timestamp() not null,
+  constraint once_results_pkey PRIMARY KEY (scope, key)
+);
+
+create table tidemark.ordered_jobs (
+  lane text collate "C" not null,
+  sequence bigint generated always as identity not null,
+  key text collate "C" not null,
+  spec jsonb not null,
+  constraint ordered_jobs_pkey PRIMARY KEY (lane, sequence),
+  constraint ordered_jobs_key UNIQUE (lane, key)
+);
+
+create table tidemark.outbox (
+  insert_id bigint generated always as identity not null,
+  incarnation smallint default 1 not null,
+  transaction_id xid8 default pg_current_xact_id() not null,
+  message_id uuid not null,
+  topic text collate "C" not null,
+  key text collate "C",
+  data jsonb not null,
+  headers jsonb default '{}'::jsonb not null,
+  recorded_at timestamp with time zone default clock_timestamp() not null,
+  constraint outbox_pkey PRIMARY KEY (incarnation, transaction_id, insert_id),
+  constraint outbox_headers_check CHECK ((jsonb_typeof(headers) = 'object'::text)),
+  constraint outbox_topic_check CHECK (((topic ~ '^[^.*#[:space:]]+(\.[^.*#[:space:]]+)*$'::text) AND (octet_length(topic) <= 255)))
+);
+
+create table tidemark.outbox_commits (
+  "position" bigint not null,
+  message_count integer not null,
+  incarnation smallint not null,
+  transaction_id xid8 not null,
+  lsn pg_lsn,
+  committed_at timestamp with time zone not null,
+  constraint outbox_commits_pkey PRIMARY KEY ("position"),
+  constraint outbox_commits_message_count_check CHECK ((message_count > 0)),
+  constraint outbox_commits_position_check CHECK (("position" >= message_count)),
+  constraint outbox_commits_transaction_key UNIQUE (incarnation, transaction_id)
 );
 
 create table tidemark.parked_events (
@@ -119,6 +189,34 @@ create table tidemark.parked_events (
   first_partition integer default 0 not null,
   constraint parked_events_pkey PRIMARY KEY (kind, name, version, lane, "position"),
   constraint parked_events_subscription_fkey FOREIGN KEY (kind, name, version, first_partition) REFERENCES tidemark.subscriptions(kind, name, version, partition) ON DELETE CASCADE
+);
+
+create table tidemark.parked_messages (
+  relay text collate "C" not null,
+  "position" bigint not null,
+  message_id uuid not null,
+  topic text collate "C" not null,
+  key text collate "C",
+  data jsonb not null,
+  headers jsonb not null,
+  recorded_at timestamp with time zone not null,
+  error jsonb,
+  attempts integer default 0 not null,
+  is_retried boolean default false not null,
+  parked_at timestamp with time zone default clock_timestamp() not null,
+  constraint parked_messages_pkey PRIMARY KEY (relay, "position")
+);
+
+create table tidemark.process_instances (
+  process text collate "C" not null,
+  id text collate "C" not null,
+  state text not null,
+  reason text,
+  "position" bigint not null,
+  begun_at timestamp with time zone not null,
+  changed_at timestamp with time zone not null,
+  constraint process_instances_pkey PRIMARY KEY (process, id),
+  constraint process_instances_state_check CHECK ((state = ANY (ARRAY['running'::text, 'compensating'::text, 'stuck'::text, 'completed'::text, 'compensated'::text])))
 );
 
 create table tidemark.projections (
@@ -183,6 +281,7 @@ create table tidemark.sequencer (
   low_xid xid8 default '0'::xid8 not null,
   snapshot pg_snapshot,
   poll_reason text,
+  outbox_position bigint default 0 not null,
   constraint sequencer_pkey PRIMARY KEY (singleton),
   constraint sequencer_mode_check CHECK ((mode = ANY (ARRAY['wal'::text, 'poll'::text]))),
   constraint sequencer_singleton_check CHECK (singleton)
@@ -223,7 +322,7 @@ create table tidemark.subscriptions (
   halt_at bigint,
   constraint subscriptions_pkey PRIMARY KEY (kind, name, version, partition),
   constraint subscriptions_halt_at_check CHECK ((((halt_at IS NULL) = (next_partitions IS NULL)) AND (halt_at >= "position"))),
-  constraint subscriptions_kind_check CHECK ((kind = ANY (ARRAY['projection'::text, 'reactor'::text, 'process'::text, 'relay'::text]))),
+  constraint subscriptions_kind_check CHECK ((kind = ANY (ARRAY['projection'::text, 'reactor'::text, 'process'::text, 'route'::text, 'relay'::text]))),
   constraint subscriptions_next_partitions_check CHECK ((next_partitions > 0)),
   constraint subscriptions_partition_check CHECK (((partition >= 0) AND (partition < partitions))),
   constraint subscriptions_position_check CHECK (("position" >= 0)),
@@ -238,6 +337,12 @@ CREATE INDEX events_correlation_id_idx ON tidemark.events USING btree (((metadat
 
 CREATE INDEX events_recorded_at_idx ON tidemark.events USING brin (recorded_at, event_id uuid_minmax_multi_ops) WITH (pages_per_range='32', autosummarize='on');
 
+CREATE INDEX inbox_received_at_idx ON tidemark.inbox USING btree (received_at);
+
+CREATE INDEX once_results_recorded_at_idx ON tidemark.once_results USING btree (recorded_at);
+
+CREATE INDEX process_instances_open_idx ON tidemark.process_instances USING btree (process, state) WHERE (state = ANY (ARRAY['running'::text, 'compensating'::text, 'stuck'::text]));
+
 CREATE UNIQUE INDEX projections_live_key ON tidemark.projections USING btree (name) WHERE (state = 'live'::text);
 
 CREATE TRIGGER commits_refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON tidemark.commits FOR EACH STATEMENT EXECUTE FUNCTION tidemark.refuse_change();
@@ -249,6 +354,10 @@ CREATE TRIGGER events_guard AFTER INSERT ON tidemark.events REFERENCING NEW TABL
 CREATE TRIGGER events_refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON tidemark.events FOR EACH STATEMENT EXECUTE FUNCTION tidemark.refuse_change();
 
 CREATE CONSTRAINT TRIGGER inline_debts_refuse AFTER INSERT ON tidemark.inline_debts DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tidemark.refuse_inline_debt();
+
+CREATE TRIGGER outbox_guard AFTER INSERT ON tidemark.outbox REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION tidemark.guard_outbox();
+
+CREATE TRIGGER outbox_refuse_change BEFORE UPDATE OR TRUNCATE ON tidemark.outbox FOR EACH STATEMENT EXECUTE FUNCTION tidemark.refuse_change();
 
 CREATE TRIGGER seals_refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON tidemark.seals FOR EACH STATEMENT EXECUTE FUNCTION tidemark.refuse_change();
 
@@ -316,6 +425,13 @@ create view tidemark.streams as
    FROM tidemark.events e
   GROUP BY stream_id;
 
+create function tidemark.announce_outbox(
+  channel text,
+  "position" bigint
+)
+  returns void
+  language sql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
 create function tidemark.append(
   stream_id text,
   expected text,
@@ -328,6 +444,16 @@ create function tidemark.append(
 )
   returns record
   language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
+
+create function tidemark.append_captured(
+  stream_id text,
+  args text[],
+  kind text,
+  data jsonb,
+  relation text
+)
+  returns void
+  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
 
 create function tidemark.append_conditionally(
   query jsonb,
@@ -455,6 +581,44 @@ create function tidemark.begin_incarnation(
   returns void
   language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
+create function tidemark.begin_relay(
+  name text,
+  after bigint
+)
+  returns void
+  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.capture_existing(
+  raw jsonb,
+  args text[],
+  relation text
+)
+  returns boolean
+  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.capture_row()
+  returns trigger
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp set TimeZone=UTC set DateStyle=ISO, YMD set IntervalStyle=postgres set bytea_output=hex set extra_float_digits=1;
+
+create function tidemark.capture_truncate()
+  returns trigger
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp set TimeZone=UTC set DateStyle=ISO, YMD set IntervalStyle=postgres set bytea_output=hex set extra_float_digits=1 set row_security=off;
+
+create function tidemark.captured_row(
+  raw jsonb,
+  args text[]
+)
+  returns jsonb
+  language plpgsql immutable parallel safe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.captured_stream(
+  raw jsonb,
+  args text[],
+  relation oid
+)
+  returns text
+  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
 create function tidemark.choose_index(
   max_entries integer,
   types text[],
@@ -501,6 +665,13 @@ create function tidemark.end_import(
 )
   returns record
   language sql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.end_ordered_job(
+  lane text,
+  key text
+)
+  returns jsonb
+  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
 
 create function tidemark.event_matches(
   type text,
@@ -588,6 +759,13 @@ create function tidemark.find_period(
   returns record
   language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp set enable_seqscan=off;
 
+create function tidemark.find_published(
+  sequencer tidemark.sequencer,
+  snapshot pg_snapshot
+)
+  returns xid8[]
+  language sql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
 create function tidemark.follow_slot(
   generation bigint,
   slot_name text,
@@ -606,6 +784,10 @@ create function tidemark.guard_events()
   language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.guard_inline_rows()
+  returns trigger
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
+
+create function tidemark.guard_outbox()
   returns trigger
   language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
@@ -662,11 +844,41 @@ create function tidemark.publication_fingerprint(
   returns text
   language sql volatile parallel unsafe;
 
+create function tidemark.publish(
+  topic text,
+  data jsonb,
+  key text DEFAULT NULL::text,
+  headers jsonb DEFAULT '{}'::jsonb,
+  message_id uuid DEFAULT NULL::uuid
+)
+  returns uuid
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
+
+create function tidemark.publish_messages(
+  message_ids uuid[],
+  topics text[],
+  keys text[],
+  data text[],
+  headers text[],
+  OUT incarnation smallint,
+  OUT transaction_id xid8
+)
+  returns record
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
+
 create function tidemark.query_token()
   returns text
   language sql stable parallel unsafe set search_path=pg_catalog, pg_temp;
 
 create function tidemark.raise_log_inconsistent(
+  "position" bigint,
+  promised bigint,
+  held bigint
+)
+  returns bigint
+  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.raise_outbox_inconsistent(
   "position" bigint,
   promised bigint,
   held bigint
@@ -749,11 +961,27 @@ create function tidemark.read_matching(
   returns SETOF tidemark.log_row
   language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp;
 
+create function tidemark.read_outbox(
+  after bigint,
+  max_messages integer,
+  topics text[] DEFAULT NULL::text[],
+  after_insert_id bigint DEFAULT NULL::bigint
+)
+  returns TABLE("position" bigint, insert_id bigint, message_id uuid, topic text, key text, data jsonb, headers jsonb, recorded_at timestamp with time zone)
+  language plpgsql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
 create function tidemark.read_query(
   query jsonb
 )
   returns TABLE("position" bigint, stream_id text, version bigint, event_id uuid, type text, schema_version smallint, data jsonb, metadata jsonb, tags text[], recorded_at timestamp with time zone)
   language sql stable parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.receive_message(
+  source text,
+  message_id text
+)
+  returns boolean
+  language sql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.record_idle(
   generation bigint,
@@ -771,10 +999,9 @@ create function tidemark.refuse_inline_debt()
   language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.refuse_schema_version(
-  type text,
-  schema_version smallint,
-  stream_id text,
-  "position" bigint
+  incarnation smallint,
+  transaction_id xid8,
+  insert_id bigint
 )
   returns boolean
   language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
@@ -809,8 +1036,11 @@ create function tidemark.sequence_commits(
   low_xid xid8 DEFAULT NULL::xid8,
   channel text DEFAULT NULL::text,
   publication text DEFAULT NULL::text,
+  message_counts integer[] DEFAULT NULL::integer[],
+  outbox_after bigint DEFAULT NULL::bigint,
   OUT sequenced integer,
-  OUT last_position bigint
+  OUT last_position bigint,
+  OUT last_outbox_position bigint
 )
   returns record
   language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
@@ -827,6 +1057,15 @@ create function tidemark.sequence_from_table(
 )
   returns record
   language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
+
+create function tidemark.sequence_outbox_from_table(
+  sequencer tidemark.sequencer,
+  snapshot pg_snapshot,
+  OUT sequenced integer,
+  OUT last_position bigint
+)
+  returns record
+  language sql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
 
 create function tidemark.sequence_window(
   generation bigint,
@@ -906,12 +1145,50 @@ create function tidemark.take_lead(
   returns tidemark.sequencer
   language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
+create function tidemark.topic_matches(
+  topic text,
+  pattern text
+)
+  returns boolean
+  language sql immutable parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.topic_regex(
+  pattern text
+)
+  returns text
+  language sql immutable parallel unsafe set search_path=pg_catalog, pg_temp;
+
+create function tidemark.trim_inbox(
+  before timestamp with time zone,
+  max_count integer
+)
+  returns bigint
+  language sql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
+
+create function tidemark.trim_outbox(
+  older_than interval,
+  max_messages integer
+)
+  returns bigint
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
+
 create function tidemark.try_lock_tags(
   tags text[]
 )
   returns boolean
   language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
 
+create function tidemark.write_published(
+  sequencer tidemark.sequencer,
+  transaction_ids xid8[]
+)
+  returns bigint
+  language sql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+
+comment on function tidemark.announce_outbox(pg_catalog.text,bigint) is 'Tells who listens how far the outbox is sequenced now.
+
+channel:  where; null for silence
+position: the outbox''s last one';
 comment on function tidemark.append(pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text,pg_catalog.jsonb) is 'Appends events to one stream. For psql and for other languages; raises where append_stream
 returns a conflict.
 
@@ -931,6 +1208,20 @@ raises:    TM004 the stream is not as expected; TM005 an argument is not valid; 
            to an append of other events; TM010 the condition does not hold
 locks:     the key, those of the condition (see condition_holds), then the stream, until the end of
            the transaction';
+comment on function tidemark.append_captured(pg_catalog.text,pg_catalog.text[],pg_catalog.text,pg_catalog.jsonb,pg_catalog.text) is 'Appends one event of a captured table, in the transaction that changed the row.
+
+Takes no lock on the stream. Whoever changes a row holds it until he ends, so that a stream has one
+writer at a time, and a statement may change any number of rows. Where somebody appends to the stream
+past the capture, the insert waits for him and the version is read anew. See decision 37.
+
+stream_id: the stream
+args:      arguments of the capture''s trigger, from 0: see capture_row
+kind:      captured, created, changed or deleted
+data:      event data
+relation:  the table, with its schema, for the metadata
+raises:    TM011 the log was restored or copied here, and no incarnation has begun since
+           40001 a transaction of isolation repeatable read or higher lost a race; what guard_events does
+locks:     the log, shared';
 comment on function tidemark.append_conditionally(pg_catalog.jsonb,pg_catalog.text,pg_catalog.text[],pg_catalog.text[],integer[],pg_catalog.text[],integer[],pg_catalog.uuid[],pg_catalog.text[],smallint[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text) is 'Appends events to many streams under a condition: no event matches a query but those that the writer
 has seen (a dynamic consistency boundary, see dcb.events). In one statement of the caller''s transaction.
 
@@ -1035,7 +1326,62 @@ be appended where the log was restored (see guard_events).
 generation:        the generation that ends
 system_identifier: the cluster that the log is in now
 raises:            TM007 another leader has taken over
-locks:             the event log exclusively, for a moment, to change a column default';
+locks:             event log and outbox exclusively, for a moment, to change a column default';
+comment on function tidemark.begin_relay(pg_catalog.text,bigint) is 'Gives a relay its checkpoint, unless it has one. It begins with no message that retention may be removing.
+
+name:  its name
+after: position after which it begins, or the first that is left; null: what is published from now on
+locks: the outbox''s retention, until the end of the transaction';
+comment on function tidemark.capture_existing(pg_catalog.jsonb,pg_catalog.text[],pg_catalog.text) is 'Appends that a row was found, unless the last event of its stream says what the row is. The caller holds
+the row, so that nobody else appends to its stream meanwhile.
+
+raw:      the row, by to_jsonb, in a session that writes values as capture_row does
+args:     arguments of the capture''s trigger, from 0: see capture_row
+relation: the table, with its schema, for the metadata
+returns:  whether there was an event to append
+raises:   as append_captured
+locks:    as append_captured';
+comment on function tidemark.capture_row() is 'Appends what became of a row of a captured table. Runs with the rights of the log''s owner, so that who
+changes the table need not be allowed to append.
+
+Texts of times, bytes and numbers do not depend on how the session writes them.
+
+argument 0: the category, which begins stream ids and event types
+argument 1: schema version of the events
+argument 2: columns whose numbers doubles cannot hold, as the text of a text[]
+argument 3: columns, except or nothing: which columns argument 4 names
+argument 4: columns that are recorded, or that are not, as the text of a text[]
+argument 5: columns that were recorded when the capture was installed, as the text of a text[]
+argument 6: and all after it: the columns of the key
+returns:    null (row trigger)
+raises:     as append_captured
+locks:      as append_captured';
+comment on function tidemark.capture_truncate() is 'Appends, before a captured table is truncated, that each of its rows was deleted.
+
+arguments: as of capture_row
+returns:   null (statement trigger)
+raises:    42501 the log''s owner may not read the table, or not all of its rows; as append_captured
+locks:     as append_captured';
+comment on function tidemark.captured_row(pg_catalog.jsonb,pg_catalog.text[]) is 'Makes of a row what an event of its capture says of it: without the columns that are left out, and with
+numbers that doubles cannot hold as texts.
+
+A column that is to be left out and is no longer there may have been renamed. Then nothing is recorded but
+the columns that were there when the capture was installed: what is secret does not come out by a rename.
+
+raw:     the row, by to_jsonb
+args:    arguments of the capture''s trigger, from 0: see capture_row
+returns: the row as it is recorded';
+comment on function tidemark.captured_stream(pg_catalog.jsonb,pg_catalog.text[],pg_catalog.oid) is 'Names the stream of a captured row: the category and the key. Of a key of several columns the values are
+parted by commas, and a comma or percent sign within a value is written %2C or %25, so that two keys never
+have one name. A name over 1,000 bytes, which no stream has, is replaced by its hash.
+
+A key column that is no longer there was renamed, or the key was changed: then it is the primary key that
+the table has by now.
+
+raw:      the row, by to_jsonb
+args:     arguments of the capture''s trigger, from 0: see capture_row
+relation: the table
+returns:  id of the stream';
 comment on function tidemark.choose_index(integer,pg_catalog.text[],pg_catalog.text,pg_catalog.text[],pg_catalog.text,timestamp with time zone,timestamp with time zone) is 'Chooses the index by which a filtered read of the log finds its events: the first that holds few
 entries for its condition. Counts no further than that.
 
@@ -1082,6 +1428,13 @@ key:              the import''s key
 event_count:      how many events of its source are in the log now
 last_fingerprint: SHA-256 of the last of them, without id and metadata
 returns:          incarnation and transaction_id: this transaction, for a token';
+comment on function tidemark.end_ordered_job(pg_catalog.text,pg_catalog.text) is 'Ends a job that keeps its order, so that the next one of its lane may be enqueued.
+
+lane:    its lane
+key:     which job of it
+returns: what graphile-worker is to be given next; null when the lane has no more, or when the job
+         had been ended before
+locks:   the lane, until the end of the transaction';
 comment on type tidemark.event_key is 'Names an event within the log: its primary key.';
 comment on function tidemark.event_matches(pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text[],timestamp with time zone,pg_catalog.text[],pg_catalog.text,pg_catalog.text[],pg_catalog.text,timestamp with time zone,timestamp with time zone) is 'Tells whether an event is one of those that a filtered read of the log wants. A condition that is
 null wants all. Written so that the planner takes it apart.
@@ -1159,6 +1512,12 @@ transaction ids of such events are known to lie in a range, and so are the commi
 
 recorded_from, recorded_to: see event_matches
 returns:                    position before the part, and that of its end; nulls when there is none';
+comment on function tidemark.find_published(tidemark.sequencer,pg_catalog.pg_snapshot) is 'Finds the transactions with messages that a snapshot sees and the one before it did not (see
+sequence_window, which does the same for events).
+
+sequencer: its row, with the snapshot before
+snapshot:  the one that is taken now
+returns:   their ids, in no order';
 comment on function tidemark.follow_slot(bigint,pg_catalog.text,pg_catalog.pg_lsn,pg_catalog.pg_snapshot,pg_catalog.text,pg_catalog.text) is 'Begins a new generation of the sequencer that follows a slot, made while it polled. Writes a last window
 first. The slot''s stream repeats some of what polling wrote; the snapshot of that window tells what (see
 sequence_commits).
@@ -1200,6 +1559,13 @@ inline the first time.
 arguments of the trigger: name and version of the projection
 returns: null (statement trigger)
 raises:  TM013 with the projection and its version, as JSON, in the detail';
+comment on function tidemark.guard_outbox() is 'Checks what one statement inserted into the outbox, whichever way it came in: rows carry the ids of this
+transaction, in the order of their insert.
+
+returns: null (statement trigger)
+raises:  42501 it was put on another table
+         TM011 the log was restored or copied here, and no incarnation has begun since
+         TM003 an id is not this transaction''s';
 comment on function tidemark.hash_events(bigint,bigint,bigint) is 'Hashes the events of a range of positions, each by itself. The canonical form that is hashed is
 described in docs/integrity.md; `tidemark verify` has a statement of its own for it, because it
 trusts no function of the log''s schema.
@@ -1226,6 +1592,10 @@ comment on column tidemark.imports.incarnation is 'Which cluster the transaction
 comment on column tidemark.imports.key is 'What the import is called.';
 comment on column tidemark.imports.last_fingerprint is 'SHA-256 of the last of them, without id and metadata: tells whether the source is still the same.';
 comment on column tidemark.imports.transaction_id is 'Transaction of the last of them, for the token.';
+comment on table tidemark.inbox is 'Messages of others that had their effect here. Old rows may be deleted: a message that comes again then counts as new.';
+comment on column tidemark.inbox.message_id is 'What its sender calls it.';
+comment on column tidemark.inbox.received_at is 'When its effect began.';
+comment on column tidemark.inbox.source is 'Where it came from, and for whom: ids are unique within it.';
 comment on table tidemark.inline_debts is 'Events inserted by a transaction that it has yet to apply to an inline projection before it may commit.';
 comment on column tidemark.inline_debts.first_insert_id is 'The first of the events that one statement inserted.';
 comment on column tidemark.inline_debts.last_insert_id is 'The last of them.';
@@ -1239,6 +1609,16 @@ comment on column tidemark.inline_projections.version is 'The version that is ap
 comment on table tidemark.inline_registry is 'One row, changed with inline_projections: a transaction whose snapshot is older cannot lock it.';
 comment on column tidemark.inline_registry.revision is 'Raised with each change.';
 comment on column tidemark.inline_registry.singleton is 'Always true: there is one row.';
+comment on table tidemark.job_lanes is 'Lanes of which graphile-worker has a job: the first of those in ordered_jobs.';
+comment on column tidemark.job_lanes.enqueued is 'How often jobs came while it had some. Whoever adds or ends a job of the lane locks the row by it.';
+comment on column tidemark.job_lanes.lane is 'The reactor, and what keeps its order there, such as a stream.';
+comment on table tidemark.job_workers is 'Workers that run jobs. Each holds an advisory lock; when that is free for long, others take over its jobs.';
+comment on column tidemark.job_workers.id is 'Under which it locks jobs.';
+comment on column tidemark.job_workers.lock_key is 'Of the advisory lock that it holds.';
+comment on column tidemark.job_workers.missed_at is 'Since when nobody holds its lock, as far as somebody saw. Null: it does.';
+comment on column tidemark.job_workers.owner is 'The process, for people.';
+comment on column tidemark.job_workers.schema_name is 'Schema of graphile-worker.';
+comment on column tidemark.job_workers.started_at is 'When it began.';
 comment on function tidemark.lock_appends(pg_catalog.text[],pg_catalog.text[],pg_catalog.text[]) is 'Takes the locks of appends, waiting for other writers. In one order, so that two appends cannot wait
 for each other: the log, the keys, the tags, the streams, the last three in the order of the lock
 keys. Above 256 streams and tags together the whole log instead of these, because the server''s lock
@@ -1266,6 +1646,33 @@ max_events: how many positions the run covers at most
 returns:    end of the run; equal to after when there is nothing to read
 raises:     TM006 the ledger does not give every position once';
 comment on type tidemark.log_row is 'What tidemark.read_log returns: an event with its position, or the end of a run.';
+comment on table tidemark.once_results is 'What was done once, with its result. Old rows may be deleted: what they name is then done anew.';
+comment on column tidemark.once_results.key is 'Which effect of it.';
+comment on column tidemark.once_results.recorded_at is 'When it was done.';
+comment on column tidemark.once_results.result is 'What it gave.';
+comment on column tidemark.once_results.scope is 'What the key is unique within: a piece of work, such as one job.';
+comment on table tidemark.ordered_jobs is 'Jobs that run one after the other within their lane. Graphile-worker has the first; the others wait for it.';
+comment on column tidemark.ordered_jobs.key is 'Names the job, for whoever ends it.';
+comment on column tidemark.ordered_jobs.lane is 'What keeps its order: see job_lanes.';
+comment on column tidemark.ordered_jobs.sequence is 'Order within the lane.';
+comment on column tidemark.ordered_jobs.spec is 'What graphile-worker is given when it is its turn.';
+comment on table tidemark.outbox is 'Messages for others, in insert order. Written by tidemark.publish, relayed in commit order, then removed.';
+comment on column tidemark.outbox.data is 'What others are to know.';
+comment on column tidemark.outbox.headers is 'Circumstances, as texts by name: correlationId, causationId and the like.';
+comment on column tidemark.outbox.incarnation is 'Which cluster the transaction id belongs to.';
+comment on column tidemark.outbox.insert_id is 'Insert order. Internal: has gaps and becomes visible out of order. Never a checkpoint.';
+comment on column tidemark.outbox.key is 'Messages of one key are relayed in their order. Null: it depends on no other.';
+comment on column tidemark.outbox.message_id is 'Identity of the message: the same at each attempt to relay it.';
+comment on column tidemark.outbox.recorded_at is 'Server''s clock at insert. Not an order: use position.';
+comment on column tidemark.outbox.topic is 'What it is about, in words with dots between: orders.order.placed.';
+comment on column tidemark.outbox.transaction_id is 'Transaction that published the message.';
+comment on table tidemark.outbox_commits is 'The outbox''s ledger: one row per sequenced transaction that published, in commit order.';
+comment on column tidemark.outbox_commits."position" is 'Position of the commit''s last message. It covers position - message_count + 1 to position.';
+comment on column tidemark.outbox_commits.committed_at is 'When the transaction committed; when it was sequenced, if that came from the table.';
+comment on column tidemark.outbox_commits.incarnation is 'Which cluster the transaction id belongs to.';
+comment on column tidemark.outbox_commits.lsn is 'End of the commit record in the WAL. Null when sequenced from the table.';
+comment on column tidemark.outbox_commits.message_count is 'Number of messages in the transaction, without those that were removed.';
+comment on column tidemark.outbox_commits.transaction_id is 'The transaction. Its messages are ordered by insert_id.';
 comment on table tidemark.parked_events is 'Dead letters: events that a subscription could not apply, and those of the same key behind them.';
 comment on column tidemark.parked_events."position" is 'Position of the event in the log.';
 comment on column tidemark.parked_events.attempts is 'How often it failed: when it was parked, and when it was retried.';
@@ -1281,6 +1688,19 @@ comment on column tidemark.parked_events.stream_id is 'Stream of the event.';
 comment on column tidemark.parked_events.stream_version is 'Version of the event in its stream.';
 comment on column tidemark.parked_events.type is 'Type of the event.';
 comment on column tidemark.parked_events.version is 'Version of the subscription.';
+comment on table tidemark.parked_messages is 'Dead letters of relays: messages that a broker will not take, and those of the same key behind them.';
+comment on column tidemark.parked_messages."position" is 'Position of the message in the outbox, which need not have it any more.';
+comment on column tidemark.parked_messages.attempts is 'How often it was refused: when it was parked, and when it was retried.';
+comment on column tidemark.parked_messages.data is 'What others are to know.';
+comment on column tidemark.parked_messages.error is 'Why the broker refused it: code and message. Null for a message that waits behind another.';
+comment on column tidemark.parked_messages.headers is 'Its headers.';
+comment on column tidemark.parked_messages.is_retried is 'The relay is to try it once more.';
+comment on column tidemark.parked_messages.key is 'Later messages of the same key are parked behind it. Null: none are.';
+comment on column tidemark.parked_messages.message_id is 'Identity of the message.';
+comment on column tidemark.parked_messages.parked_at is 'When it was parked.';
+comment on column tidemark.parked_messages.recorded_at is 'When it was published.';
+comment on column tidemark.parked_messages.relay is 'Name of the relay.';
+comment on column tidemark.parked_messages.topic is 'Its topic.';
 comment on function tidemark.partition_of(pg_catalog.text,integer) is 'Tells to which partition a key belongs. The worker computes the same; see src/subscriptions/partitions/hash-text.ts.
 
 key:        a key, such as a stream''s id
@@ -1292,6 +1712,14 @@ server''s clock.
 at:      a time; a commit counts if it was within the millisecond that begins there, because
          languages whose clocks have milliseconds read its time as that
 returns: the position, 0 when the log was empty';
+comment on table tidemark.process_instances is 'How the instances of processes are doing. Written with what they answer, which their streams hold in full.';
+comment on column tidemark.process_instances."position" is 'Position of the event that it was told last.';
+comment on column tidemark.process_instances.begun_at is 'When the event that began it was recorded.';
+comment on column tidemark.process_instances.changed_at is 'When the event that it was told last was recorded.';
+comment on column tidemark.process_instances.id is 'What its events name the instance by. Its stream is process:<process>-<id>.';
+comment on column tidemark.process_instances.process is 'Name of the process.';
+comment on column tidemark.process_instances.reason is 'Why it failed.';
+comment on column tidemark.process_instances.state is 'stuck: a command was given up, or a compensation refused. completed, compensated: over, for ever.';
 comment on table tidemark.projections is 'Versions of each projection. One of them is live: its tables are what the views show.';
 comment on column tidemark.projections.changed_at is 'When its state last changed.';
 comment on column tidemark.projections.created_at is 'When the version was created.';
@@ -1313,6 +1741,26 @@ trusted only while the publication is the one it was made with.
 
 publication: its name
 returns:     the row versions that make it up; null when it does not exist';
+comment on function tidemark.publish(pg_catalog.text,pg_catalog.jsonb,pg_catalog.text,pg_catalog.jsonb,pg_catalog.uuid) is 'Publishes one message: writes it into the outbox, in the caller''s transaction. It is relayed once that has
+committed. Made for psql, other languages and triggers.
+
+    select tidemark.publish(''orders.order.placed'', ''{"orderId": "7"}'', ''order-7'');
+
+topic:      what it is about, in words with dots between
+data:       what others are to know, at most 1 MiB with the headers
+key:        messages of one key are relayed in their order; null: it depends on no other
+headers:    circumstances: an object with texts
+message_id: its identity, by which receivers know a message that comes twice; default: a new one
+returns:    the message''s id
+raises:     TM005 data is null, the message is too large, or a header is not a text
+            23514 the topic is not words with dots between; TM011 see guard_outbox';
+comment on function tidemark.publish_messages(pg_catalog.uuid[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[]) is 'Publishes messages: writes them into the outbox, in the caller''s transaction. They are relayed once
+that has committed, in the order given here. Programs call this; tidemark.publish is for people.
+
+message_ids, topics, keys, data, headers: one element per message; data and headers are JSON as text;
+         a null key: the message depends on no other; null headers: none at all
+returns: incarnation and transaction_id: this transaction
+raises:  23514 a topic is not words with dots between, or headers are no object; what guard_outbox does';
 comment on function tidemark.query_token() is 'Says what this statement sees, for the condition of an append.
 
 returns: <incarnation>.<run of the server>/<pg_snapshot>. Whoever is outside of this transaction takes
@@ -1325,6 +1773,14 @@ skipped and nothing made up, so there is no way on but to find out what happened
 position: end of the run of positions in question
 promised: events that the ledger promises for the run
 held:     events that the table holds
+returns:  never
+raises:   TM006';
+comment on function tidemark.raise_outbox_inconsistent(bigint,bigint,bigint) is 'Stops a reader that found another number of messages than the outbox''s ledger promises. See
+raise_log_inconsistent.
+
+position: end of the run of positions in question
+promised: messages that the ledger promises for the run
+held:     messages that the table holds
 returns:  never
 raises:   TM006';
 comment on function tidemark.read_causes(pg_catalog.uuid,integer) is 'Follows metadata.causationId from an event back to its root: to where it names no event of the log.
@@ -1392,12 +1848,31 @@ returns:         events, ascending by position; then a row with a null stream_id
                  position has been read, its insert_id is the after_insert_id for the next call, and
                  its type the index that was used, null for the log
 raises:          TM006 the table and the ledger disagree';
+comment on function tidemark.read_outbox(bigint,integer,pg_catalog.text[],bigint) is 'Reads the outbox in its one order: a run of messages after a position, then one row that ends the run.
+
+after:           position after which to read
+max_messages:    how many positions the run covers at most
+topics:          patterns (see topic_matches) of which a message has to match one; null for all
+after_insert_id: insert_id of the row that ended the run before, so that the rows of a large commit
+                 need not be counted again; null when not known
+returns:         messages, ascending by position; then a row without an id whose position is the end of
+                 the run (equal to after when there is nothing to read) and whose insert_id is the
+                 after_insert_id for the next call
+raises:          TM006 the table and the ledger disagree';
 comment on function tidemark.read_query(pg_catalog.jsonb) is 'Reads the events that match a query, as this statement''s snapshot has them, sequenced or not.
 
 query:   array of items {types?, tags?}: an event matches an item when its type is one of the types,
          if given, and it has all of the tags; it matches the query when it matches an item. An
          item without tags goes through all events of its types
 returns: the events: sequenced ones by position, then the others in insert order';
+comment on function tidemark.receive_message(pg_catalog.text,pg_catalog.text) is 'Notes that a message of others has its effect in this transaction.
+
+source:     where it came from, and for whom
+message_id: what its sender calls it
+returns:    false when it had its effect before: then there is nothing to do
+locks:      the message, until the end of the transaction: whoever has the same one waits, and is told
+            false, or true when this transaction is rolled back
+raises:     40001 within repeatable read, when the message had its effect after the snapshot';
 comment on function tidemark.record_idle(bigint,pg_catalog.pg_lsn) is 'Records how far the WAL was read while the log was idle, so that the slot may be confirmed for that. No
 slot is confirmed for more than what is recorded here: one that is was made by somebody else, and lacks
 what it was not there for.
@@ -1413,9 +1888,9 @@ comment on function tidemark.refuse_inline_debt() is 'Refuses to commit events t
 
 returns: null (deferred row trigger)
 raises:  TM013 with the projection and its version, as JSON, in the detail';
-comment on function tidemark.refuse_schema_version(pg_catalog.text,smallint,pg_catalog.text,bigint) is 'Stops a statement that reads stored events by itself at one in another shape than it was written for.
+comment on function tidemark.refuse_schema_version(smallint,pg_catalog.xid8,bigint) is 'Stops a statement that reads stored events by itself at one in another shape than it was written for.
 
-type, schema_version, stream_id, position: of the event
+incarnation, transaction_id, insert_id: of the event, which has a position
 returns: never
 raises:  TM012';
 comment on function tidemark.save_snapshot(pg_catalog.text,pg_catalog.text,pg_catalog.text,bigint,pg_catalog.uuid,pg_catalog.text) is 'Keeps a decider''s state. Does nothing when the stream has no such event, or a newer state is kept.
@@ -1452,7 +1927,7 @@ comment on column tidemark.seals.event_count is 'Number of events in the run. It
 comment on column tidemark.seals.hash is 'The chain''s hash at the position. At 0 it is random: the identity of the log.';
 comment on column tidemark.seals.previous_hash is 'Hash of the seal before. Null at position 0.';
 comment on column tidemark.seals.sealed_at is 'Server''s clock when the run was sealed. For people: the chain does not cover it.';
-comment on function tidemark.sequence_commits(bigint,bigint,smallint[],pg_catalog.xid8[],integer[],pg_catalog.pg_lsn[],timestamp with time zone[],pg_catalog.xid8,pg_catalog.text,pg_catalog.text) is 'Writes a run of commits into the ledger, in the order in which the WAL delivered them. Only the
+comment on function tidemark.sequence_commits(bigint,bigint,smallint[],pg_catalog.xid8[],integer[],pg_catalog.pg_lsn[],timestamp with time zone[],pg_catalog.xid8,pg_catalog.text,pg_catalog.text,integer[],bigint) is 'Writes a run of commits into the ledger, and into the outbox''s, in the order in which the WAL delivered them. Only the
 commits that a plain snapshot sees are written, and of those only the ones before the first that
 it does not see yet: the WAL can deliver a commit before it is visible, while a synchronous
 standby lags, and nobody may see a position without its events. A commit that polling wrote, while
@@ -1465,13 +1940,17 @@ incarnations, transaction_ids, event_counts, lsns, committed_at: one element per
 low_xid:         new value of sequencer.low_xid, null to leave it
 channel:         where to announce the new position; null for silence
 publication:     the publication that the commits came through; null when they came otherwise
-returns:         sequenced: how many commits the ledger has now; last_position: the last one now
+message_counts:  messages of each commit; null when none has any. A commit without events has a 0 in
+                 event_counts, one without messages in these
+outbox_after:    position of the outbox that the leader believes to be the last; null: not compared
+returns:         sequenced: how many commits the ledger has now; last_position: the last one now;
+                 last_outbox_position: that of the outbox
 raises:          TM007 another leader has taken over: nothing was written
                  TM008 the publication has changed since the slot was made: nothing was written
                  23505 on commits_transaction_key: the commit is in the ledger already
 locks:           the sequencer row, until the end of the transaction';
 comment on function tidemark.sequence_from_table(bigint,pg_catalog.text,pg_catalog.pg_snapshot,pg_catalog.pg_lsn,pg_catalog.text,pg_catalog.text) is 'Begins a new generation of the sequencer on a new slot, or without one by polling, and continues the
-ledger exactly from the table: commits that the snapshot sees and the ledger does not have are written
+ledger, and the outbox''s, exactly from the tables: commits that the snapshot sees and the ledger does not have are written
 now, in the order of their last insert_id; all others follow in the slot''s stream, or in the next
 window (see sequence_window).
 
@@ -1484,10 +1963,16 @@ snapshot:   the snapshot exported with the slot, or a plain one; everything it s
 lsn:        the slot''s consistent point: the stream begins there; null without a slot
 channel:    where to announce the new position; null for silence
 publication: fingerprint of the publication, taken before the slot was made
-returns:    sequenced: how many commits were written; last_position: the last one now
+returns:    sequenced: how many rows both ledgers have got; last_position: the last one of events now
 raises:     TM007 another leader has taken over: nothing was written
 locks:      the sequencer row, until the end of the transaction';
-comment on function tidemark.sequence_window(bigint,pg_catalog.pg_snapshot,pg_catalog.text) is 'Writes into the ledger what a snapshot sees and the one before it does not, in the order of the last
+comment on function tidemark.sequence_outbox_from_table(tidemark.sequencer,pg_catalog.pg_snapshot) is 'Continues the outbox''s ledger from the table, as sequence_from_table, which calls it, does for events.
+The caller holds the sequencer''s row.
+
+sequencer: its row
+snapshot:  everything that it sees, and the ledger does not have, is written
+returns:   sequenced: how many commits were written; last_position: the outbox''s last one now';
+comment on function tidemark.sequence_window(bigint,pg_catalog.pg_snapshot,pg_catalog.text) is 'Writes into the ledger, and into the outbox''s, what a snapshot sees and the one before it does not, in the order of the last
 insert_id of each transaction (see sequence_from_table). Never waits for a long transaction, and costs
 no more while there is one: a transaction that the snapshot before saw under way is looked up by its
 id, all others begin at its end.
@@ -1495,7 +1980,7 @@ id, all others begin at its end.
 generation: the leader''s generation
 snapshot:   pg_current_snapshot() of the calling statement
 channel:    where to announce the new position; null for silence
-returns:    sequenced: how many commits were written; last_position: the last one now
+returns:    sequenced: how many rows both ledgers have got; last_position: the last one of events now
 raises:     TM007 another leader has taken over: nothing was written
 locks:      the sequencer row, until the end of the transaction, when there is something to write';
 comment on table tidemark.sequencer is 'One row: how far the ledger is written and by which slot.';
@@ -1506,6 +1991,7 @@ comment on column tidemark.sequencer.low_incarnation is 'Incarnation of low_xid.
 comment on column tidemark.sequencer.low_xid is 'Each transaction of low_incarnation below it is finished and, if it appended, in the ledger.';
 comment on column tidemark.sequencer.lsn is 'Each commit of the WAL that ends here or before is in the ledger or has no events. Confirmed at most.';
 comment on column tidemark.sequencer.mode is 'Where commits are taken from: wal or poll.';
+comment on column tidemark.sequencer.outbox_position is 'Last position in the outbox''s ledger.';
 comment on column tidemark.sequencer.poll_reason is 'Mode poll: why the leader does not follow the WAL. Null in mode wal.';
 comment on column tidemark.sequencer.publication is 'Fingerprint of the publication with which the slot was made.';
 comment on column tidemark.sequencer.singleton is 'Always true: there is one row.';
@@ -1563,14 +2049,14 @@ comment on table tidemark.subscriptions is 'Named, ordered deliveries of the log
 comment on column tidemark.subscriptions."position" is 'Checkpoint: everything up to this position has been applied.';
 comment on column tidemark.subscriptions.error is 'Why the subscription failed: code, message, position and type of the event.';
 comment on column tidemark.subscriptions.halt_at is 'No part goes beyond this position until then.';
-comment on column tidemark.subscriptions.kind is 'What it drives: projection, reactor, process or relay.';
+comment on column tidemark.subscriptions.kind is 'What it drives: projection, reactor, process, route or relay. Positions of a relay are the outbox''s.';
 comment on column tidemark.subscriptions.name is 'Name of what it drives.';
 comment on column tidemark.subscriptions.next_partitions is 'Into how many they are to be divided, once each part stands at halt_at.';
 comment on column tidemark.subscriptions.owner is 'Process that last applied a chunk. For people; it decides nothing.';
 comment on column tidemark.subscriptions.partition is 'Which part of its keys the row is about, from 0.';
 comment on column tidemark.subscriptions.partitions is 'Into how many parts its keys are divided now, by their hash: the same in each of so many rows.';
 comment on column tidemark.subscriptions.revision is 'Raised whenever somebody else than its owner changes what it applied; the owner then begins anew.';
-comment on column tidemark.subscriptions.state is 'active; failed: a handler threw on each attempt and it stands still; inline: appends apply it themselves.';
+comment on column tidemark.subscriptions.state is 'active; failed: it stands still, error says why; inline: appends apply it themselves.';
 comment on column tidemark.subscriptions.updated_at is 'When it last moved or failed.';
 comment on column tidemark.subscriptions.version is 'Version of the projection; 1 for other kinds.';
 comment on function tidemark.switch_inline(pg_catalog.text,integer) is 'Has appends apply a version of a projection from now on, in place of the version before if there is
@@ -1601,14 +2087,47 @@ leader before, should it still run, are refused.
 generation: the generation that ends
 returns:    the sequencer row
 raises:     TM007 another leader has taken over';
+comment on function tidemark.topic_matches(pg_catalog.text,pg_catalog.text) is 'Tells whether a topic is one of those that a pattern stands for.
+
+topic:   such as orders.order.placed
+pattern: such as orders.*.placed (one word) or orders.# (any number of words, also none)
+returns: whether it is';
+comment on function tidemark.topic_regex(pg_catalog.text) is 'Turns a pattern of topics into a regular expression for a topic with a dot before it. In a pattern * stands
+for one word, # for any number of words, also none, as in AMQP''s topic exchanges.
+
+pattern: such as orders.*.placed or orders.#
+returns: a regular expression';
+comment on function tidemark.trim_inbox(timestamp with time zone,integer) is 'Forgets messages that had their effect before a time, the oldest first. They count as new when they
+come again.
+
+before:    the time
+max_count: how many at most
+returns:   how many
+locks:     the rows; those that somebody else is deleting are left to them';
+comment on function tidemark.trim_outbox(interval,integer) is 'Removes messages from the front of the outbox that every relay has passed and that are old enough, with
+their rows of the ledger. A commit that is larger than max_messages is removed in parts, its row of the
+ledger made smaller; no position changes.
+
+older_than:   messages of commits in the ledger for less stay
+max_messages: how many are removed at most
+returns:      how many were
+locks:        the outbox''s retention, until the end of the transaction; nothing when somebody else has it';
 comment on function tidemark.try_lock_tags(pg_catalog.text[]) is 'Takes the locks of the tags of events that are to be appended, unless somebody appends under a
 condition on one of them.
 
 tags:    per event: its tags as the text of a text[], or null
 returns: whether all are held; some may be when not. More than 256 never are: see lock_appends
 locks:   the tags, shared, until the end of the transaction';
+comment on function tidemark.write_published(tidemark.sequencer,pg_catalog.xid8[]) is 'Writes transactions of one window into the outbox''s ledger, in the order of their last insert_id. The
+caller holds the sequencer''s row.
+
+sequencer:       its row
+transaction_ids: of the current incarnation, each once
+returns:         the outbox''s last position now';
 
 create publication tidemark_log for table tidemark.events (incarnation, transaction_id) insert;
+
+create publication tidemark_log for table tidemark.outbox (incarnation, transaction_id) insert;
 
 grant select on table tidemark.append_keys to tidemark_append;
 grant select on table tidemark.at_home to tidemark_append;
@@ -1626,10 +2145,28 @@ grant select on table tidemark.events to tidemark_worker;
 grant select on table tidemark.inline_projections to tidemark_append;
 grant select on table tidemark.inline_projections to tidemark_read;
 grant select on table tidemark.inline_projections to tidemark_worker;
+grant delete, insert, select, update (enqueued) on table tidemark.job_lanes to tidemark_worker;
+grant delete, insert, select, update (missed_at) on table tidemark.job_workers to tidemark_worker;
 grant select on table tidemark.log to tidemark_read;
+grant delete, insert, select, update (result) on table tidemark.once_results to tidemark_append;
+grant delete, insert, select, update (result) on table tidemark.once_results to tidemark_worker;
+grant delete, insert, select on table tidemark.ordered_jobs to tidemark_worker;
+grant select on table tidemark.ordered_jobs to tidemark_read;
+grant select (incarnation), select (transaction_id) on table tidemark.outbox to tidemark_append;
+grant select on table tidemark.outbox to tidemark_read;
+grant select on table tidemark.outbox to tidemark_worker;
+grant select on table tidemark.outbox_commits to tidemark_append;
+grant select on table tidemark.outbox_commits to tidemark_read;
+grant select on table tidemark.outbox_commits to tidemark_worker;
 grant delete, insert, select, update (attempts), update (error) on table tidemark.parked_events to tidemark_worker;
 grant select on table tidemark.parked_events to tidemark_append;
 grant select on table tidemark.parked_events to tidemark_read;
+grant delete, insert, select, update (attempts), update (error), update (is_retried) on table tidemark.parked_messages to tidemark_worker;
+grant select (relay) on table tidemark.parked_messages to tidemark_append;
+grant select on table tidemark.parked_messages to tidemark_read;
+grant insert, select, update ("position"), update (changed_at), update (reason), update (state) on table tidemark.process_instances to tidemark_worker;
+grant select on table tidemark.process_instances to tidemark_append;
+grant select on table tidemark.process_instances to tidemark_read;
 grant delete, insert, select, update (changed_at), update (event_types), update (is_indexed), update (partitions), update (reset_at), update (start_position), update (state), update (tables) on table tidemark.projections to tidemark_worker;
 grant select on table tidemark.projections to tidemark_append;
 grant select on table tidemark.projections to tidemark_read;
@@ -1661,6 +2198,8 @@ grant execute on function tidemark.append_streams(text[],text[],integer[],text[]
 revoke execute on function tidemark.append_streams(text[],text[],integer[],text[],integer[],uuid[],text[],smallint[],text[],text[],text[],text) from public;
 grant execute on function tidemark.begin_incarnation(bigint,bigint) to tidemark_worker;
 revoke execute on function tidemark.begin_incarnation(bigint,bigint) from public;
+revoke execute on function tidemark.capture_row() from public;
+revoke execute on function tidemark.capture_truncate() from public;
 grant execute on function tidemark.explain_polling(text) to tidemark_worker;
 revoke execute on function tidemark.explain_polling(text) from public;
 grant execute on function tidemark.follow_slot(bigint,text,pg_lsn,pg_snapshot,text,text) to tidemark_worker;
@@ -1668,10 +2207,18 @@ revoke execute on function tidemark.follow_slot(bigint,text,pg_lsn,pg_snapshot,t
 revoke execute on function tidemark.guard_events() from public;
 grant execute on function tidemark.guard_inline_rows() to tidemark_worker;
 revoke execute on function tidemark.guard_inline_rows() from public;
+revoke execute on function tidemark.guard_outbox() from public;
 grant execute on function tidemark.hold_ledger() to tidemark_worker;
 revoke execute on function tidemark.hold_ledger() from public;
+grant execute on function tidemark.publish(text,jsonb,text,jsonb,uuid) to tidemark_append;
+revoke execute on function tidemark.publish(text,jsonb,text,jsonb,uuid) from public;
+grant execute on function tidemark.publish_messages(uuid[],text[],text[],text[],text[]) to tidemark_append;
+grant execute on function tidemark.publish_messages(uuid[],text[],text[],text[],text[]) to tidemark_worker;
+revoke execute on function tidemark.publish_messages(uuid[],text[],text[],text[],text[]) from public;
 grant execute on function tidemark.read_inline_debts() to tidemark_append;
 revoke execute on function tidemark.read_inline_debts() from public;
+grant execute on function tidemark.receive_message(text,text) to tidemark_append;
+revoke execute on function tidemark.receive_message(text,text) from public;
 grant execute on function tidemark.record_idle(bigint,pg_lsn) to tidemark_worker;
 revoke execute on function tidemark.record_idle(bigint,pg_lsn) from public;
 revoke execute on function tidemark.refuse_inline_debt() from public;
@@ -1679,8 +2226,8 @@ grant execute on function tidemark.save_snapshot(text,text,text,bigint,uuid,text
 revoke execute on function tidemark.save_snapshot(text,text,text,bigint,uuid,text) from public;
 grant execute on function tidemark.seal_events(integer) to tidemark_worker;
 revoke execute on function tidemark.seal_events(integer) from public;
-grant execute on function tidemark.sequence_commits(bigint,bigint,smallint[],xid8[],integer[],pg_lsn[],timestamp with time zone[],xid8,text,text) to tidemark_worker;
-revoke execute on function tidemark.sequence_commits(bigint,bigint,smallint[],xid8[],integer[],pg_lsn[],timestamp with time zone[],xid8,text,text) from public;
+grant execute on function tidemark.sequence_commits(bigint,bigint,smallint[],xid8[],integer[],pg_lsn[],timestamp with time zone[],xid8,text,text,integer[],bigint) to tidemark_worker;
+revoke execute on function tidemark.sequence_commits(bigint,bigint,smallint[],xid8[],integer[],pg_lsn[],timestamp with time zone[],xid8,text,text,integer[],bigint) from public;
 grant execute on function tidemark.sequence_from_table(bigint,text,pg_snapshot,pg_lsn,text,text) to tidemark_worker;
 revoke execute on function tidemark.sequence_from_table(bigint,text,pg_snapshot,pg_lsn,text,text) from public;
 grant execute on function tidemark.sequence_window(bigint,pg_snapshot,text) to tidemark_worker;
@@ -1691,3 +2238,8 @@ grant execute on function tidemark.switch_inline(text,integer) to tidemark_worke
 revoke execute on function tidemark.switch_inline(text,integer) from public;
 grant execute on function tidemark.take_lead(bigint) to tidemark_worker;
 revoke execute on function tidemark.take_lead(bigint) from public;
+grant execute on function tidemark.trim_inbox(timestamp with time zone,integer) to tidemark_append;
+grant execute on function tidemark.trim_inbox(timestamp with time zone,integer) to tidemark_worker;
+revoke execute on function tidemark.trim_inbox(timestamp with time zone,integer) from public;
+grant execute on function tidemark.trim_outbox(interval,integer) to tidemark_worker;
+revoke execute on function tidemark.trim_outbox(interval,integer) from public;

@@ -13,12 +13,14 @@ export const createReviewTable = /* sql */ `
 /** A job for a person or a robot that looks at large commits. Here it leaves a note. */
 export const reviewCommit = task('review-commit', {
   payload: z.object({ repository: z.string(), hash: z.string(), lines: z.int() }),
-  run: async ({ repository, hash, lines }, helpers) => {
-    await helpers.query('insert into public.git_history_reviews values ($1, $2, $3)', [
-      repository,
-      hash,
-      lines,
-    ])
+  run: async ({ repository, hash, lines }, { once }) => {
+    await once('note', async (tx) => {
+      await tx.query('insert into public.git_history_reviews values ($1, $2, $3)', [
+        repository,
+        hash,
+        lines,
+      ])
+    })
   },
 })
 

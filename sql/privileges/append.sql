@@ -19,8 +19,19 @@ grant select
     tidemark.at_home,
     tidemark.subscriptions,
     tidemark.parked_events,
+    tidemark.process_instances,
     tidemark.projections,
-    tidemark.inline_projections
+    tidemark.inline_projections,
+    tidemark.outbox_commits
+  to tidemark_append;
+
+-- What status counts by.
+grant select (incarnation, transaction_id)
+  on tidemark.outbox
+  to tidemark_append;
+
+grant select (relay)
+  on tidemark.parked_messages
   to tidemark_append;
 
 grant execute
@@ -30,7 +41,16 @@ grant execute
     tidemark.append_streams,
     tidemark.append_group,
     tidemark.append_conditionally,
+    tidemark.publish_messages,
+    tidemark.publish,
     tidemark.read_inline_debts,
     tidemark.settle_inline_debts,
-    tidemark.save_snapshot
+    tidemark.save_snapshot,
+    tidemark.receive_message,
+    tidemark.trim_inbox
+  to tidemark_append;
+
+-- What is done once is whoever's transaction it is done in.
+grant select, insert, update (result), delete
+  on tidemark.once_results
   to tidemark_append;

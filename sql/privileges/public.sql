@@ -8,7 +8,13 @@ revoke execute
     tidemark.append_streams,
     tidemark.append_group,
     tidemark.append_conditionally,
+    tidemark.guard_outbox,
+    tidemark.trim_outbox,
+    tidemark.publish_messages,
+    tidemark.publish,
     tidemark.save_snapshot,
+    tidemark.receive_message,
+    tidemark.trim_inbox,
     tidemark.refuse_inline_debt,
     tidemark.guard_inline_rows,
     tidemark.read_inline_debts,
@@ -23,5 +29,7 @@ revoke execute
     tidemark.sequence_window,
     tidemark.follow_slot,
     tidemark.explain_polling,
-    tidemark.seal_events
+    tidemark.seal_events,
+    tidemark.capture_row,
+    tidemark.capture_truncate
   from public;

@@ -20,8 +20,13 @@ grant select
     tidemark.at_home,
     tidemark.subscriptions,
     tidemark.parked_events,
+    tidemark.process_instances,
     tidemark.projections,
     tidemark.inline_projections,
+    tidemark.ordered_jobs,
+    tidemark.outbox,
+    tidemark.outbox_commits,
+    tidemark.parked_messages,
     tidemark.seals,
     tidemark.seal_head
   to tidemark_read;

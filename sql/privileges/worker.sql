@@ -16,8 +16,12 @@ grant select
     tidemark.at_home,
     tidemark.subscriptions,
     tidemark.parked_events,
+    tidemark.process_instances,
     tidemark.projections,
     tidemark.inline_projections,
+    tidemark.outbox,
+    tidemark.outbox_commits,
+    tidemark.parked_messages,
     tidemark.seals,
     tidemark.seal_head
   to tidemark_worker;
@@ -31,6 +35,14 @@ grant
 
 grant insert, update (error, attempts), delete
   on tidemark.parked_events
+  to tidemark_worker;
+
+grant insert, update (error, attempts, is_retried), delete
+  on tidemark.parked_messages
+  to tidemark_worker;
+
+grant insert, update (state, reason, position, changed_at)
+  on tidemark.process_instances
   to tidemark_worker;
 
 grant insert, update (state, is_indexed, start_position, reset_at, changed_at, tables, event_types, partitions), delete
@@ -50,5 +62,24 @@ grant execute
     tidemark.explain_polling,
     tidemark.switch_inline,
     tidemark.guard_inline_rows,
-    tidemark.seal_events
+    tidemark.publish_messages,
+    tidemark.trim_outbox,
+    tidemark.seal_events,
+    tidemark.trim_inbox
+  to tidemark_worker;
+
+grant select, insert, update (result), delete
+  on tidemark.once_results
+  to tidemark_worker;
+
+grant select, insert, update (enqueued), delete
+  on tidemark.job_lanes
+  to tidemark_worker;
+
+grant select, insert, delete
+  on tidemark.ordered_jobs
+  to tidemark_worker;
+
+grant select, insert, update (missed_at), delete
+  on tidemark.job_workers
   to tidemark_worker;

@@ -85,6 +85,14 @@ export interface ErrorDetails {
     readonly maxParked: number
   }
   PARKED_EVENT_UNKNOWN: { readonly subscription: string }
+  JOB_TIMED_OUT: { readonly timeoutMs: number }
+  JOB_UNKNOWN: { readonly job: string }
+  PROCESS_INSTANCE_UNKNOWN: { readonly process: string; readonly id: string }
+  PROCESS_STATE_INVALID: {
+    readonly process: string
+    readonly id: string
+    readonly state: string
+  }
   PROJECTION_NOT_APPLIED: {
     readonly projection: string
     readonly version: number
@@ -117,7 +125,19 @@ export interface ErrorDetails {
     readonly from: number
     readonly to: number
   }
+  TABLE_NOT_CAPTURABLE: { readonly table: string; readonly reason: string }
+  TABLE_NOT_CAPTURED: { readonly table: string }
   LOCK_TIMED_OUT: { readonly resource: string; readonly timeoutMs: number }
+
+  MESSAGE_INVALID: { readonly topic: string; readonly reason: string }
+  MESSAGE_TOO_LARGE: { readonly topic: string; readonly bytes: number; readonly maxBytes: number }
+  MESSAGE_REFUSED: { readonly messageId: string; readonly topic: string; readonly reason: string }
+  PUBLISH_FAILED: {
+    readonly broker: string
+    readonly reason: string
+    /** How long the receiver asked to be left alone; null when it did not. */
+    readonly retryAfterMs: number | null
+  }
 
   CONFIG_NOT_FOUND: { readonly path: string }
   CONFIG_INVALID: { readonly path: string; readonly reason: string }

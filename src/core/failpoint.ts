@@ -5,6 +5,7 @@
  * - `ledger-sent`: the statement that writes the ledger is on its way; its outcome is unknown
  * - `ledger-written`: the ledger has the commits; the server has not been told
  * - `slot-created`: a replication slot exists that is recorded nowhere
+ * - `slot-trusted`: one is trusted and not streamed from yet
  * - `chunk-applied`: a subscription has applied a chunk and not committed it
  * - `event-parked`: a subscription has parked an event and not committed it
  * - `parked-retried`: parked events are applied and not parked any more, not committed yet
@@ -18,12 +19,15 @@
  * - `version-reset`: its tables are empty and its checkpoint is back, not committed yet
  * - `inline-applied`: events are appended and applied to inline projections, not committed yet
  * - `inline-switched`: what is inline has changed, not committed yet
+ * - `process-acted`: a command of a process is carried out and its outcome recorded, not committed yet
+ * - `process-outcome-recorded`: both are committed; the job that did it is not known to be done
  */
 export type Failpoint =
   | 'commit-received'
   | 'ledger-sent'
   | 'ledger-written'
   | 'slot-created'
+  | 'slot-trusted'
   | 'chunk-applied'
   | 'event-parked'
   | 'parked-retried'
@@ -37,6 +41,8 @@ export type Failpoint =
   | 'version-reset'
   | 'inline-applied'
   | 'inline-switched'
+  | 'process-acted'
+  | 'process-outcome-recorded'
 
 let reached: ((failpoint: Failpoint) => void) | undefined
 

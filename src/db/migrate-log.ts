@@ -42,8 +42,9 @@ export async function migrateLog(client: pg.Client, schema?: string): Promise<Lo
     await claimSchema(client, names.schema)
     const migrations = await applyMigrations(client, names.schema)
     const { roles, warnings } = await ensureRoles(client, names)
-    const applied = await applySql(client, names, roles)
+    // First, so that nobody can publish a message that is in the WAL and not in a slot's stream.
     await ensurePublication(client, names, facts.versionNumber)
+    const applied = await applySql(client, names, roles)
     const warning = walLevelWarning(facts)
     return {
       migrations,

@@ -5,36 +5,64 @@ import type { LogNames } from './log-names.ts'
 /** First server whose publications take a column list. */
 const columnListVersionNumber = 150_000
 
+const publishedTables = ['events', 'outbox'] as const
 const publishedColumns = ['incarnation', 'transaction_id'] as const
 
 interface PublicationRow {
   readonly inserts: boolean
   readonly others: boolean
   readonly tables: string[]
-  readonly columns: string[] | null
+  /** Columns that are needed and that one of the tables lacks; null where the server has no lists. */
+  readonly columns: readonly string[] | null
   readonly filtered: boolean
 }
 
 /**
- * Creates the publication of the event log unless it stands. It carries inserts only and, where the
- * server can, only the columns that sequencing needs: a transaction of any size costs the listener
- * a counter.
+ * Creates the publication of a log, of its events and its outbox, unless it stands; one that was made before
+ * the outbox was there gets that too, by which its slot is not trusted any more. It carries inserts only
+ * and, where the server can, only the columns that sequencing needs: a transaction of any size costs the
+ * listener a counter.
  */
 export async function ensurePublication(
   client: pg.ClientBase,
   names: LogNames,
   versionNumber: number,
 ): Promise<void> {
-  const { rowCount } = await client.query('select from pg_publication where pubname = $1', [
-    names.publication,
-  ])
-  if (rowCount !== 0) return verifyPublication(client, names, versionNumber)
-  const columns =
-    versionNumber >= columnListVersionNumber ? ` (${publishedColumns.join(', ')})` : ''
-  await client.query(/* sql */ `
-    create publication ${names.publication}
-      for table ${names.schema}.events${columns}
-      with (publish = 'insert', publish_via_partition_root = true)`)
+  const tables = await readPublishedTables(client, names)
+  const outbox = publishedTable(names, 'outbox', versionNumber)
+  if (tables === undefined) {
+    await client.query(/* sql */ `
+      create publication ${names.publication}
+        for table ${publishedTable(names, 'events', versionNumber)}, ${outbox}
+        with (publish = 'insert', publish_via_partition_root = true)`)
+  } else if (tables.length === 1 && tables[0] === `${names.schema}.events`) {
+    await client.query(`alter publication ${names.publication} add table ${outbox}`)
+  }
+  return verifyPublication(client, names, versionNumber)
+}
+
+function publishedTable({ schema }: LogNames, table: string, versionNumber: number): string {
+  const hasLists = versionNumber >= columnListVersionNumber
+  return `${schema}.${table}${hasLists ? ` (${publishedColumns.join(', ')})` : ''}`
+}
+
+/** @returns undefined when there is no such publication. */
+async function readPublishedTables(
+  client: pg.ClientBase,
+  { publication }: LogNames,
+): Promise<readonly string[] | undefined> {
+  const { rows } = await client.query<{ tables: string[] }>(
+    /* sql */ `
+    select array(
+      select t.schemaname || '.' || t.tablename
+      from pg_publication_tables as t
+      where t.pubname = p.pubname
+    ) as tables
+    from pg_publication as p
+    where p.pubname = $1`,
+    [publication],
+  )
+  return rows[0]?.tables
 }
 
 /**
@@ -48,16 +76,19 @@ export async function verifyPublication(
   names: LogNames,
   versionNumber: number,
 ): Promise<void> {
-  const columns =
-    versionNumber >= columnListVersionNumber
-      ? `(select t.attnames::text[] from pg_publication_tables as t
-          where t.pubname = p.pubname and t.schemaname = $2 and t.tablename = 'events')`
-      : 'null::text[]'
-  const filtered =
-    versionNumber >= columnListVersionNumber
-      ? `exists (select from pg_publication_tables as t
-          where t.pubname = p.pubname and t.rowfilter is not null)`
-      : 'false'
+  const hasLists = versionNumber >= columnListVersionNumber
+  const columns = hasLists
+    ? `array(select c.name
+        from unnest($2::text[]) as c (name)
+        where exists (
+          select from pg_publication_tables as t
+          where t.pubname = p.pubname and not c.name = any (t.attnames::text[])
+        ))`
+    : 'null::text[]'
+  const filtered = hasLists
+    ? `exists (select from pg_publication_tables as t
+        where t.pubname = p.pubname and t.rowfilter is not null)`
+    : 'false'
   const { rows } = await client.query<PublicationRow>(
     /* sql */ `
     select
@@ -72,9 +103,7 @@ export async function verifyPublication(
       ${filtered} as filtered
     from pg_publication as p
     where p.pubname = $1`,
-    versionNumber >= columnListVersionNumber
-      ? [names.publication, names.schema]
-      : [names.publication],
+    hasLists ? [names.publication, publishedColumns] : [names.publication],
   )
   const fault = findFault(rows[0], names)
   if (fault === undefined) return
@@ -90,10 +119,13 @@ function findFault(row: PublicationRow | undefined, names: LogNames): string | u
   if (row === undefined) return 'does not exist'
   if (!row.inserts) return 'does not publish inserts'
   if (row.others) return 'publishes more than inserts'
-  if (!row.tables.includes(`${names.schema}.events`)) return `lacks table "${names.schema}.events"`
-  if (row.tables.length > 1) return `publishes other tables too: ${row.tables.join(', ')}`
+  const expected = publishedTables.map((table) => `${names.schema}.${table}`)
+  const missing = expected.find((table) => !row.tables.includes(table))
+  if (missing !== undefined) return `lacks table "${missing}"`
+  const others = row.tables.filter((table) => !expected.includes(table))
+  if (others.length > 0) return `publishes other tables too: ${others.join(', ')}`
   if (row.filtered) return 'leaves out rows by a filter'
-  if (row.columns !== null && !publishedColumns.every((column) => row.columns?.includes(column))) {
+  if (row.columns !== null && row.columns.length > 0) {
     return `lacks one of the columns ${publishedColumns.join(', ')}`
   }
   return undefined

@@ -61,6 +61,12 @@ export function isConnectionLoss(error: unknown): boolean {
   )
 }
 
+/** Tells whether the server did not understand a statement: its syntax, or a name or type in it. */
+export function isNotUnderstood(error: unknown): boolean {
+  const state = sqlstateOf(error)
+  return state?.startsWith('42') === true && state !== sqlstate.insufficientPrivilege
+}
+
 /** Tells whether the same statement may succeed later, without anybody changing anything. */
 export function isTransient(error: unknown): boolean {
   if (isConnectionLoss(error)) return true

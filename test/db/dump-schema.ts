@@ -126,7 +126,7 @@ const publications = /* sql */ `
   join pg_publication_rel as r on r.prpubid = p.oid
   join pg_class as c on c.oid = r.prrelid
   where c.relnamespace = $1::regnamespace
-  order by p.pubname`
+  order by p.pubname, c.relname collate "C"`
 
 const grants = /* sql */ `
   select string_agg(g.text, E'\\n' order by g.kind desc, g.object collate "C", g.text collate "C") as text

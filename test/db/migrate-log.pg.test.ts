@@ -152,9 +152,9 @@ describe('several runs at once', () => {
 
 describe('a log in another schema', () => {
   test('is the same log under another name', async () => {
-    await migrateOnce(database.connectionString, 'renamed')
+    await migrateOnce(database.connectionString, 'moved_log')
     const ours = await dumpLog(database.pool, 'tidemark')
-    expect(await dumpLog(database.pool, 'renamed')).toBe(ours)
+    expect(await dumpLog(database.pool, 'moved_log')).toBe(ours)
   })
 
   test('is independent of the first', async () => {

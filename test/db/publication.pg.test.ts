@@ -1,7 +1,11 @@
 import type pg from 'pg'
 import { describe, expect, inject, test } from 'vitest'
 import { logNames } from '../../src/db/log-names.ts'
-import { ensurePublication, verifyPublication } from '../../src/db/publication.ts'
+import {
+  ensurePublication,
+  readPublicationFingerprint,
+  verifyPublication,
+} from '../../src/db/publication.ts'
 import { migrate } from '../../src/worker/migrate.ts'
 import { createTestDatabase, useDatabase } from '../support/database.ts'
 
@@ -35,7 +39,9 @@ const drop = 'drop publication tidemark_log;'
 const create = (what: string, publish = 'insert') =>
   `${drop} create publication tidemark_log ${what} with (publish = '${publish}');`
 const columns = hasColumnLists ? '(incarnation, transaction_id)' : ''
+const outbox = `tidemark.outbox ${columns}`
 const events = `for table tidemark.events ${columns}`
+const both = `${events}, ${outbox}`
 
 describe('the publication of a log', () => {
   test('is valid after the migrations', async () => {
@@ -48,7 +54,8 @@ describe('the publication of a log', () => {
         `select attnames::text[] as columns from pg_publication_tables where pubname = $1`,
         [names.publication],
       )
-      expect(rows).toEqual([{ columns: ['incarnation', 'transaction_id'] }])
+      const needed = { columns: ['incarnation', 'transaction_id'] }
+      expect(rows).toEqual([needed, needed])
     })
   })
 
@@ -61,6 +68,15 @@ describe('the publication of a log', () => {
     })
   })
 
+  test('gets the outbox when it was made before there was one', async () => {
+    await changed(create(events), async (client) => {
+      const fingerprint = await readPublicationFingerprint(client, names)
+      await ensurePublication(client, names, version)
+      await verifyPublication(client, names, version)
+      expect(await readPublicationFingerprint(client, names)).not.toBe(fingerprint)
+    })
+  })
+
   test('is created when it is missing', async () => {
     await changed(drop, async (client) => {
       await ensurePublication(client, names, version)
@@ -69,7 +85,7 @@ describe('the publication of a log', () => {
   })
 
   test('may carry whole rows, as on servers without column lists', async () => {
-    await changed(create('for table tidemark.events'), (client) =>
+    await changed(create('for table tidemark.events, tidemark.outbox'), (client) =>
       verifyPublication(client, names, version),
     )
   })
@@ -90,13 +106,17 @@ describe('a publication is refused', () => {
 
   test.each(['update', 'delete', 'truncate'])('when it publishes %ss too', async (operation) => {
     await expectInvalid(
-      create('for table tidemark.events', `insert, ${operation}`),
+      create('for table tidemark.events, tidemark.outbox', `insert, ${operation}`),
       /^publishes more than inserts$/,
     )
   })
 
   test('when it has no table', async () => {
     await expectInvalid(create(''), /^lacks table "tidemark\.events"$/)
+  })
+
+  test('when it lacks the outbox', async () => {
+    await expectInvalid(create(events), /^lacks table "tidemark\.outbox"$/)
   })
 
   test('when it has the table of another log', async () => {
@@ -106,7 +126,7 @@ describe('a publication is refused', () => {
 
   test('when it has a second table', async () => {
     await expectInvalid(
-      `create table public.orders (); ${create(`${events}, public.orders`)}`,
+      `create table public.orders (); ${create(`${both}, public.orders`)}`,
       /^publishes other tables too: .*public\.orders/,
     )
   })
@@ -123,14 +143,14 @@ describe('a publication is refused', () => {
     'when it has only the columns %s',
     async (list) => {
       await expectInvalid(
-        create(`for table tidemark.events (${list})`),
+        create(`for table tidemark.events (${list}), ${outbox}`),
         /^lacks one of the columns incarnation, transaction_id$/,
       )
     },
   )
 
   test.runIf(hasColumnLists)('when it leaves out rows', async () => {
-    await expectInvalid(create(`${events} where (stream_id <> 'order-1')`), /filter/)
+    await expectInvalid(create(`${events} where (stream_id <> 'order-1'), ${outbox}`), /filter/)
   })
 
   test('with a remedy that helps', async () => {

@@ -73,6 +73,7 @@ const calls = {
     `select tidemark.append_conditionally('[{"tags": ["x"]}]', null, '{a-1}', '{any}', '{1}', '{a-1}', '{1}',
       array[gen_random_uuid()], '{noted}', '{1}', '{1}', '{"{}"}', null, null)`,
     `select tidemark.save_snapshot('a-1', 'd', 'h', 2, gen_random_uuid(), '{"forged": true}')`,
+    `select tidemark.publish('a', '1')`,
   ],
   worker: [
     'select tidemark.take_lead(1)',
@@ -82,6 +83,7 @@ const calls = {
     `select tidemark.sequence_commits(1, 2, '{1}', '{3}', '{1}', '{0/1}', '{2026-01-01}')`,
     `select tidemark.sequence_from_table(1, 'x', pg_current_snapshot(), '0/1')`,
     'select tidemark.seal_events(1)',
+    `select tidemark.trim_outbox('0 s', 1)`,
   ],
 }
 
@@ -90,6 +92,8 @@ const guarded = [
   'events',
   'event_tags',
   'commits',
+  'outbox',
+  'outbox_commits',
   'sequencer',
   'seals',
   'seal_head',
@@ -105,7 +109,7 @@ const reads = (relations: readonly string[]) =>
 /** What no role may do. */
 const forAll = [
   ...guarded
-    .filter((table) => table !== 'events')
+    .filter((table) => table !== 'events' && table !== 'outbox')
     .map((table) => `insert into tidemark.${table} select * from tidemark.${table}`),
   ...guarded.flatMap((table) => [
     `delete from tidemark.${table}`,
@@ -413,7 +417,22 @@ const functions: Readonly<Record<string, Readonly<Record<string, readonly [strin
     tags: ['text[]', ['{t}']],
     key: ['text', 'k'],
   },
+  publish: {
+    topic: ['text', 'orders.order.placed'],
+    data: ['jsonb', { n: 1 }],
+    key: ['text', 'k'],
+    headers: ['jsonb', {}],
+    message_id: ['uuid', uuid],
+  },
+  publish_messages: {
+    message_ids: ['uuid[]', [uuid]],
+    topics: ['text[]', ['orders']],
+    keys: ['text[]', ['k']],
+    data: ['text[]', ['{}']],
+    headers: ['text[]', ['{}']],
+  },
   read_inline_debts: {},
+  receive_message: { source: ['text', 'shop'], message_id: ['text', 'm-1'] },
   settle_inline_debts: { names: ['text[]', []], insert_ids: ['bigint[]', []] },
   save_snapshot: {
     stream_id: ['text', 'a-1'],
@@ -423,6 +442,7 @@ const functions: Readonly<Record<string, Readonly<Record<string, readonly [strin
     event_id: ['uuid', uuid],
     state: ['text', '{}'],
   },
+  trim_inbox: { before: ['timestamptz', '2020-01-01'], max_count: ['integer', 10] },
 }
 
 /** Values of a parameter's type that carry a payload. */

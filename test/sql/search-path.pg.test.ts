@@ -25,7 +25,13 @@ const everything = [
     '{1,2,3}', '{f-1,g-1,f-1}', '{1,1,1}', '{018f3f7e-7b1c-7c3e-8000-000000000005,
     018f3f7e-7b1c-7c3e-8000-000000000006,018f3f7e-7b1c-7c3e-8000-000000000007}',
     '{noted,noted,noted}', '{1,1,1}', '{"{}","{}","{}"}', '{"{}","{}","{}"}', null)`,
+  `select tidemark.publish('orders.order.placed', '{"n": 1}', 'order-1', '{"a": "b"}',
+    '018f3f7e-7b1c-7c3e-8000-000000000008')`,
+  `select incarnation from tidemark.publish_messages(
+    '{018f3f7e-7b1c-7c3e-8000-000000000009}', '{orders}', '{k}', '{1}', null)`,
   `select * from tidemark.sequence_from_table(0, 'x', '1:1000000:', '0/1')`,
+  `select position, topic, key, data, headers from tidemark.read_outbox(0, 100, '{orders.#}')`,
+  `select position, topic, key, data, headers from tidemark.read_outbox(0, 1)`,
   `select position, stream_id, version, type, data, tags from tidemark.read_log(0, 100, '{noted}')`,
   `select position, stream_id, version, type, data, tags from tidemark.read_log(0, 1)`,
   'select position, stream_id, version, type, data from tidemark.log order by position',
@@ -45,6 +51,7 @@ const refused = [
     values ('d-1', 2, '018f3f7e-7b1c-7c3e-8000-000000000004', 'noted', '{}')`,
   `select * from tidemark.append('a-1', 'absent', ${events})`,
   'delete from tidemark.events',
+  `update tidemark.outbox set key = 'x'`,
   'select * from tidemark.take_lead(77)',
 ]
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 
 export interface UntilOptions {
-  /** @default 10_000 */
+  /** @default 25_000 */
   readonly timeoutMs?: number
   /** Pause between two looks. @default 10 */
   readonly intervalMs?: number
@@ -14,7 +14,7 @@ export type Probe<T> = (
   saw: (value: unknown) => void,
 ) => Promise<T | undefined | false> | T | undefined | false
 
-const defaults = { timeoutMs: 10_000, intervalMs: 10 } as const
+const defaults = { timeoutMs: 25_000, intervalMs: 10 } as const
 
 /**
  * Waits for a condition by looking at it again and again, the first time at once, the last time
