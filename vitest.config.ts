@@ -1,6 +1,10 @@
+import { fileURLToPath } from 'node:url'
 import { configDefaults, defineConfig } from 'vitest/config'
 
 const needPostgres = ['**/*.pg.test.ts', '**/*.crash.test.ts']
+
+/** Where the processes that tests start find what the ones before them have compiled. */
+const compileCache = fileURLToPath(new URL('node_modules/.cache/tests', import.meta.url))
 
 /**
  * The tests in `pg` share one PostgreSQL server, and each file has a database of its own on it.
@@ -15,6 +19,7 @@ const needPostgres = ['**/*.pg.test.ts', '**/*.crash.test.ts']
  */
 export default defineConfig({
   test: {
+    env: { NODE_COMPILE_CACHE: compileCache },
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,

@@ -44,10 +44,9 @@ export async function runShell(line: string, options: SpawnOptions): Promise<Cli
 }
 
 function start(program: string, args: readonly string[], { cwd, env }: SpawnOptions): RunningCli {
-  const { PATH } = process.env
   const child = spawn(program, args, {
     cwd,
-    env: { ...(PATH === undefined ? {} : { PATH }), ...env },
+    env: { ...inherited(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)]
@@ -66,6 +65,12 @@ function start(program: string, args: readonly string[], { cwd, env }: SpawnOpti
       await result
     },
   }
+}
+
+/** What a process needs to start, and to start fast; nothing that a test could depend on. */
+function inherited(): Record<string, string> {
+  const entries = ['PATH', 'NODE_COMPILE_CACHE'].map((name) => [name, process.env[name]])
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }
 
 function collect(stream: NodeJS.ReadableStream): () => string {
