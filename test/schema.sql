@@ -813,10 +813,11 @@ create function tidemark.lock_appends(
 
 create function tidemark.lock_inline_keys(
   versions text[],
-  keys text[]
+  keys text[],
+  OUT drawn_before bigint
 )
-  returns void
-  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp;
+  returns bigint
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.log_extent(
   after bigint,
@@ -1079,7 +1080,8 @@ create function tidemark.sequence_window(
 
 create function tidemark.settle_inline_debts(
   names text[],
-  insert_ids bigint[]
+  insert_ids bigint[],
+  drawn_before bigint DEFAULT NULL::bigint
 )
   returns void
   language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
@@ -1551,7 +1553,9 @@ raises:  42501 it was put on another table
          TM011 the log was restored or copied here, and no incarnation has begun since
          TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction''s
          TM005 an inline projection reads the events, and the transaction is of isolation repeatable
-         read or higher; 40001 it is, and inline projections have changed since its snapshot';
+         read or higher; 40001 it is, and inline projections have changed since its snapshot
+         TM013 an inline projection reads the events, and their ids were drawn before those of events
+         that this transaction has applied to it already';
 comment on function tidemark.guard_inline_rows() is 'Refuses to write the rows of an inline version outside of a transaction that owes it events: by hand, or
 by what is left of an append whose transaction has ended under it. Put on its tables when it becomes
 inline the first time.
@@ -1636,6 +1640,8 @@ Above 256 keys the versions as a whole, because the server''s lock table is smal
 
 versions: the versions that are written, by the schemas of their tables
 keys:     what is written of them, each with its version and its part; null for all of it
+returns:  the last insert_id that anybody had drawn when the turns were taken: what is inserted in these
+          turns has later ones
 locks:    the versions, shared or, in place of their keys, alone; then the keys; in the order of the
           lock keys, so that two appends cannot wait for each other';
 comment on view tidemark.log is 'Events in their one order. Order by position; filter on position for a range.';
@@ -1998,12 +2004,16 @@ comment on column tidemark.sequencer.singleton is 'Always true: there is one row
 comment on column tidemark.sequencer.slot_name is 'The only replication slot that is trusted.';
 comment on column tidemark.sequencer.snapshot is 'What polling wrote: all that this snapshot sees is in the ledger. Null once the WAL repeats none of it.';
 comment on column tidemark.sequencer.system_identifier is 'The cluster that the current incarnation belongs to.';
-comment on function tidemark.settle_inline_debts(pg_catalog.text[],bigint[]) is 'Notes that this transaction has applied events to inline projections, or is about to, before it may
+comment on function tidemark.settle_inline_debts(pg_catalog.text[],bigint[],bigint) is 'Notes that this transaction has applied events to inline projections, or is about to, before it may
 commit.
 
-names:      the projections, one element per debt
-insert_ids: the first insert_id of each debt
-raises:     TM013 a debt was settled already: its events would be applied twice';
+names:        the projections, one element per debt
+insert_ids:   the first insert_id of each debt
+drawn_before: what lock_inline_keys gave when the turns of the rows were taken; null when no row is
+              written
+raises:       TM013 a debt was settled already, so that its events would be applied twice; or this
+              transaction has inserted nothing in its turns: it comes after those who had their turns
+              before, and its events before theirs, in a ledger that follows insert ids';
 comment on function tidemark.snapshot_is_visible(pg_catalog.pg_snapshot) is 'Tells whether a plain snapshot taken now sees every transaction that the given one sees. A slot''s
 snapshot can be ahead: it knows commits that still wait for a synchronous standby.
 
@@ -2210,6 +2220,8 @@ revoke execute on function tidemark.guard_inline_rows() from public;
 revoke execute on function tidemark.guard_outbox() from public;
 grant execute on function tidemark.hold_ledger() to tidemark_worker;
 revoke execute on function tidemark.hold_ledger() from public;
+grant execute on function tidemark.lock_inline_keys(text[],text[]) to tidemark_append;
+revoke execute on function tidemark.lock_inline_keys(text[],text[]) from public;
 grant execute on function tidemark.publish(text,jsonb,text,jsonb,uuid) to tidemark_append;
 revoke execute on function tidemark.publish(text,jsonb,text,jsonb,uuid) from public;
 grant execute on function tidemark.publish_messages(uuid[],text[],text[],text[],text[]) to tidemark_append;
@@ -2232,8 +2244,8 @@ grant execute on function tidemark.sequence_from_table(bigint,text,pg_snapshot,p
 revoke execute on function tidemark.sequence_from_table(bigint,text,pg_snapshot,pg_lsn,text,text) from public;
 grant execute on function tidemark.sequence_window(bigint,pg_snapshot,text) to tidemark_worker;
 revoke execute on function tidemark.sequence_window(bigint,pg_snapshot,text) from public;
-grant execute on function tidemark.settle_inline_debts(text[],bigint[]) to tidemark_append;
-revoke execute on function tidemark.settle_inline_debts(text[],bigint[]) from public;
+grant execute on function tidemark.settle_inline_debts(text[],bigint[],bigint) to tidemark_append;
+revoke execute on function tidemark.settle_inline_debts(text[],bigint[],bigint) from public;
 grant execute on function tidemark.switch_inline(text,integer) to tidemark_worker;
 revoke execute on function tidemark.switch_inline(text,integer) from public;
 grant execute on function tidemark.take_lead(bigint) to tidemark_worker;

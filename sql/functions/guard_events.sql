@@ -19,6 +19,8 @@
 --          TM002 a version leaves a hole or is out of order; TM003 an id is not this transaction's
 --          TM005 an inline projection reads the events, and the transaction is of isolation repeatable
 --          read or higher; 40001 it is, and inline projections have changed since its snapshot
+--          TM013 an inline projection reads the events, and their ids were drawn before those of events
+--          that this transaction has applied to it already
 create or replace function tidemark.guard_events() returns trigger
 language plpgsql
 security definer
@@ -29,6 +31,7 @@ declare
   v_stream_id text;
   v_is_locked boolean;
   v_is_snapshot_kept boolean;
+  v_late text;
 begin
   if tg_relid <> 'tidemark.events'::regclass then
     raise insufficient_privilege using message = 'guard_events guards no table but the event log';
@@ -152,6 +155,40 @@ begin
         using
           errcode = 'TM005',
           hint = 'Its snapshot hides what others have applied since it began: use read committed.';
+    end if;
+    if found and v_all.events <> (
+      select count(*)
+      from tidemark.events as e
+      where e.incarnation = (select q.incarnation from tidemark.sequencer as q)
+        and e.transaction_id = pg_current_xact_id()
+        and e.insert_id >= v_all.insert_id
+    ) then
+      -- Unless it was a trigger that inserted the others, whose debts stand.
+      select p.name
+      into v_late
+      from tidemark.inline_projections as p
+      join tidemark.events as e on e.type = any (p.types)
+      where e.incarnation = (select q.incarnation from tidemark.sequencer as q)
+        and e.transaction_id = pg_current_xact_id()
+        and e.insert_id > v_all.insert_id
+        and not exists (select from inserted as i where i.insert_id = e.insert_id)
+        and not exists (
+          select
+          from tidemark.inline_debts as d
+          where d.transaction_id = e.transaction_id
+            and d.name = p.name
+            and e.insert_id between d.first_insert_id and d.last_insert_id
+            and not exists (select from inserted as i where i.insert_id = d.first_insert_id)
+        )
+      limit 1;
+      if v_late is not null then
+        raise exception 'an event that projection "%" reads has an insert id from before those that are applied',
+          v_late
+          using
+            errcode = 'TM013',
+            detail = json_build_object('projection', v_late),
+            hint = 'Leave insert_id to its default.';
+      end if;
     end if;
   end if;
   return null;

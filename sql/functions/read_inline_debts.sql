@@ -39,9 +39,11 @@ begin
   end if;
 
   return query
-    select null::text, null::integer, null::text[], null::bigint, null::bigint,
-      e.insert_id, e.stream_id, e.version, e.event_id, e.type, e.schema_version, e.data, e.metadata,
-      e.tags, e.recorded_at
+    -- Ranges overlap when a trigger inserts events while others are inserted.
+    select distinct on (e.insert_id)
+      null::text, null::integer, null::text[], null::bigint, null::bigint, e.insert_id,
+      e.stream_id, e.version, e.event_id, e.type, e.schema_version, e.data, e.metadata, e.tags,
+      e.recorded_at
     from (
       select distinct d.first_insert_id, d.last_insert_id
       from tidemark.inline_debts as d

@@ -23,7 +23,7 @@ begin
       using
         errcode = 'TM013',
         detail = json_build_object('projection', new.name, 'version', new.version),
-        hint = 'Append through a store that is given this version as `inline`, or make the projection asynchronous.';
+        hint = 'Give this version to the store as `inline`, or make the projection asynchronous.';
   end if;
   return null;
 end

@@ -43,6 +43,7 @@ grant execute
     tidemark.append_conditionally,
     tidemark.publish_messages,
     tidemark.publish,
+    tidemark.lock_inline_keys,
     tidemark.read_inline_debts,
     tidemark.settle_inline_debts,
     tidemark.save_snapshot,

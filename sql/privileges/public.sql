@@ -17,6 +17,7 @@ revoke execute
     tidemark.trim_inbox,
     tidemark.refuse_inline_debt,
     tidemark.guard_inline_rows,
+    tidemark.lock_inline_keys,
     tidemark.read_inline_debts,
     tidemark.settle_inline_debts,
     tidemark.switch_inline,

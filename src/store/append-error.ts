@@ -55,15 +55,15 @@ export function appendError(error: unknown, schema: string): unknown {
   }
 }
 
-/** Says that events were appended without an inline projection. */
+/** Says why events could not be appended together with an inline projection, with the server's remedy. */
 function projectionNotApplied(cause: unknown, reason: string): TidemarkError {
-  const { detail = '{}' } = cause as { detail?: string }
+  const { detail = '{}', hint = '' } = cause as { detail?: string; hint?: string }
   const { projection = '', version = 0 } = JSON.parse(detail)
-  return new TidemarkError(
-    'PROJECTION_NOT_APPLIED',
-    `${reason}: give this version to the store as \`inline\`, or make the projection asynchronous`,
-    { details: { projection, version, reason }, cause },
-  )
+  const remedy = hint.charAt(0).toLowerCase() + hint.slice(1).replace(/\.$/, '')
+  return new TidemarkError('PROJECTION_NOT_APPLIED', `${reason}: ${remedy}`, {
+    details: { projection, version, reason },
+    cause,
+  })
 }
 
 function mayNotAppend(cause: unknown, reason: string, schema: string): TidemarkError {

@@ -431,9 +431,14 @@ const functions: Readonly<Record<string, Readonly<Record<string, readonly [strin
     data: ['text[]', ['{}']],
     headers: ['text[]', ['{}']],
   },
+  lock_inline_keys: { versions: ['text[]', []], keys: ['text[]', []] },
   read_inline_debts: {},
   receive_message: { source: ['text', 'shop'], message_id: ['text', 'm-1'] },
-  settle_inline_debts: { names: ['text[]', []], insert_ids: ['bigint[]', []] },
+  settle_inline_debts: {
+    names: ['text[]', []],
+    insert_ids: ['bigint[]', []],
+    drawn_before: ['bigint', 0],
+  },
   save_snapshot: {
     stream_id: ['text', 'a-1'],
     decider: ['text', 'd'],

@@ -74,16 +74,26 @@ export async function readInlineDebts(
   }
 }
 
-/** Notes that debts are paid, or will be by this transaction. Throws when one of them was paid before. */
+/**
+ * Notes that debts are paid, or will be by this transaction. Throws when one of them was paid before, or when
+ * nothing was inserted in the turns that were taken for it.
+ *
+ * @param drawnBefore of {@link lockInlineKeys}; null when there was nothing to lock, as no row is written.
+ */
 export async function settleInlineDebts(
   connection: Connection,
   { schema }: LogNames,
   debts: readonly InlineDebt[],
+  drawnBefore: string | null,
 ): Promise<void> {
   await run(connection, {
     name: `tidemark-settle-inline-${schema}`,
-    text: `select ${schema}.settle_inline_debts($1, $2)`,
-    values: [debts.map(({ name }) => name), debts.map((debt) => `${debt.firstInsertId}`)],
+    text: `select ${schema}.settle_inline_debts($1, $2, $3)`,
+    values: [
+      debts.map(({ name }) => name),
+      debts.map((debt) => `${debt.firstInsertId}`),
+      drawnBefore,
+    ],
   })
 }
 
@@ -91,16 +101,18 @@ export async function settleInlineDebts(
  * Takes the turns of whoever writes the same rows inline, until the end of the transaction.
  *
  * @param keys what is written of the versions; null for all of it.
+ * @returns the last insert id that was drawn before.
  */
 export async function lockInlineKeys(
   connection: Connection,
   { schema }: LogNames,
   versions: readonly string[],
   keys: readonly string[] | null,
-): Promise<void> {
-  await run(connection, {
+): Promise<string | null> {
+  const [row] = await run<{ drawn_before: string | null }>(connection, {
     name: `tidemark-lock-inline-${schema}`,
-    text: `select ${schema}.lock_inline_keys($1, $2)`,
+    text: `select drawn_before::text from ${schema}.lock_inline_keys($1, $2)`,
     values: [versions, keys],
   })
+  return row?.drawn_before ?? null
 }

@@ -73,7 +73,7 @@ export class InlineProjections implements InlineWriter {
       transaction(
         this.#pool,
         async (client) => {
-          const [, result, owed] = await settleAll([
+          const [drawnBefore, result, owed] = await settleAll([
             this.#lock(client, locks),
             body(client),
             readInlineDebts(client, this.#names),
@@ -83,7 +83,7 @@ export class InlineProjections implements InlineWriter {
           await this.#apply(client, shares)
           failpoint('inline-applied')
           // With the commit, which fails when it does.
-          this.#settle(client, shares).catch(() => {})
+          this.#settle(client, shares, drawnBefore).catch(() => {})
           return result
         },
         { isolation: 'read committed' },
@@ -110,10 +110,10 @@ export class InlineProjections implements InlineWriter {
   ): Promise<T> {
     await this.#begin(tx)
     try {
-      await this.#lock(tx, locks)
+      const drawnBefore = await this.#lock(tx, locks)
       const result = await body(tx)
       const shares = this.#shares(await readInlineDebts(tx, this.#names), locks)
-      if (shares.length > 0) await this.#applyJoined(tx, shares)
+      if (shares.length > 0) await this.#applyJoined(tx, shares, drawnBefore)
       await run(tx, { text: 'release savepoint tidemark_inline' })
       return result
     } catch (error) {
@@ -144,7 +144,11 @@ export class InlineProjections implements InlineWriter {
   }
 
   /** The debts last: should the caller commit meanwhile, the server refuses. */
-  async #applyJoined(tx: Connection, shares: readonly InlineShare[]): Promise<void> {
+  async #applyJoined(
+    tx: Connection,
+    shares: readonly InlineShare[],
+    drawnBefore: string | null,
+  ): Promise<void> {
     const [before] = await run<{ path: string }>(tx, {
       text: "select current_setting('search_path') as path",
     })
@@ -154,7 +158,7 @@ export class InlineProjections implements InlineWriter {
       values: [before?.path ?? ''],
     })
     failpoint('inline-applied')
-    await this.#settle(tx, shares)
+    await this.#settle(tx, shares, drawnBefore)
   }
 
   /** @throws LockedTooLittle */
@@ -189,17 +193,18 @@ export class InlineProjections implements InlineWriter {
   }
 
   /** Of all projections together, so that two appends cannot wait for each other. */
-  async #lock(connection: Connection, { versions, keys }: InlineLocks): Promise<void> {
-    if (versions.length === 0) return
-    await lockInlineKeys(connection, this.#names, versions, keys === null ? null : [...keys])
+  async #lock(connection: Connection, { versions, keys }: InlineLocks): Promise<string | null> {
+    if (versions.length === 0) return null
+    return lockInlineKeys(connection, this.#names, versions, keys === null ? null : [...keys])
   }
 
-  #settle(connection: Connection, shares: readonly InlineShare[]): Promise<void> {
-    return settleInlineDebts(
-      connection,
-      this.#names,
-      shares.flatMap(({ debts }) => debts),
-    )
+  #settle(
+    connection: Connection,
+    shares: readonly InlineShare[],
+    drawnBefore: string | null,
+  ): Promise<void> {
+    const debts = shares.flatMap((share) => share.debts)
+    return settleInlineDebts(connection, this.#names, debts, drawnBefore)
   }
 
   /** One after the other: the last that was entered is the schema of names without one. */

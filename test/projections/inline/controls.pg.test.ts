@@ -59,6 +59,21 @@ test('without turns by row, of two appends at once one is lost', async () => {
   await expectHole(own)
 })
 
+test('without the look at insert ids, what SQL inserted before its turn is applied after its place', async () => {
+  const own = await ownDatabase()
+  const { store } = await openInline(own)
+  const check = 'settle_inline_debts.drawn_before is not null'
+  await breakFunction(own.pool, 'settle_inline_debts', check, 'false')
+  const one = Added({ key: 'a', amount: 1 })
+  await store.append('s-1', one, { key: 'once' })
+  const tx = await begin(own)
+  await tx.query(insertRow)
+  await store.append('s-2', Added({ key: 'a', amount: 2 }))
+  await store.append('s-1', one, { key: 'once', tx })
+  await tx.query('commit')
+  await expectHole(own)
+})
+
 test('without waiting for positions, a switch loses what is in the log', async () => {
   const own = await ownDatabase()
   const { store, folded } = await openInline(own)
