@@ -17,6 +17,8 @@
  * - `views-switched`: the views show it, not committed yet
  * - `version-dropped`: a version and its tables are gone, not committed yet
  * - `version-reset`: its tables are empty and its checkpoint is back, not committed yet
+ * - `inline-guarded`: appends alone may write the tables of a version, not committed yet
+ * - `inline-owed`: events are appended, and not applied to the inline projections that read them
  * - `inline-applied`: events are appended and applied to inline projections, not committed yet
  * - `inline-switched`: what is inline has changed, not committed yet
  * - `process-acted`: a command of a process is carried out and its outcome recorded, not committed yet
@@ -39,6 +41,8 @@ export type Failpoint =
   | 'views-switched'
   | 'version-dropped'
   | 'version-reset'
+  | 'inline-guarded'
+  | 'inline-owed'
   | 'inline-applied'
   | 'inline-switched'
   | 'process-acted'

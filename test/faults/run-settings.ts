@@ -61,7 +61,9 @@ export const usualSettings: RunSettings = {
     'views-switched': 1,
     'version-dropped': 1,
     'version-reset': 1,
-    'inline-applied': 2,
+    'inline-guarded': 1,
+    'inline-owed': 1,
+    'inline-applied': 1,
     'inline-switched': 1,
     // No processes are run.
     'process-acted': 0,

@@ -80,6 +80,7 @@ export class InlineProjections implements InlineWriter {
           ])
           const shares = this.#shares(owed, locks)
           if (shares.length === 0) return result
+          failpoint('inline-owed')
           await this.#apply(client, shares)
           failpoint('inline-applied')
           // With the commit, which fails when it does.
@@ -149,6 +150,7 @@ export class InlineProjections implements InlineWriter {
     shares: readonly InlineShare[],
     drawnBefore: string | null,
   ): Promise<void> {
+    failpoint('inline-owed')
     const [before] = await run<{ path: string }>(tx, {
       text: "select current_setting('search_path') as path",
     })

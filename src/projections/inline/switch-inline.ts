@@ -79,6 +79,7 @@ export async function guardRows(
           for each statement
           execute function ${schema}.guard_inline_rows(${quoteLiteral(name)}, '${version}')`)
     }
+    failpoint('inline-guarded')
   })
 }
 
