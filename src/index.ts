@@ -84,6 +84,9 @@ export type {
 } from './jobs/processes/process-store.ts'
 export type { InstanceStep } from './jobs/processes/read-instances.ts'
 export { type Reactor, type ReactorOptions, reactor } from './jobs/reactor.ts'
+export type { ShedOptions } from './jobs/shedding/load-shedder.ts'
+export type { ReplayShedOptions } from './jobs/shedding/replay-shed.ts'
+export type { ShedEvents } from './jobs/shedding/shed-events.ts'
 export { type AnyTask, type Task, type TaskDefinition, task } from './jobs/task.ts'
 export type { TaskContext, TaskJob, TaskStore } from './jobs/task-context.ts'
 export { type CloudEvent, toCloudEvent } from './outbox/cloud-event.ts'
@@ -266,6 +269,7 @@ export {
 export type { CheckName, DoctorFinding } from './worker/doctor/diagnosis.ts'
 export { type MigrateOptions, type MigrateResult, migrate } from './worker/migrate.ts'
 export type { ParkedStore } from './worker/parked.ts'
+export type { ShedStore } from './worker/shed.ts'
 export type {
   LogStatus,
   OutboxStatus,

@@ -287,6 +287,17 @@ create table tidemark.sequencer (
   constraint sequencer_singleton_check CHECK (singleton)
 ) with (fillfactor=10);
 
+create table tidemark.shed_events (
+  id bigint generated always as identity not null,
+  reactor text collate "C" not null,
+  positions bigint[] not null,
+  events integer default cardinality(positions) not null,
+  behind bigint not null,
+  shed_at timestamp with time zone default clock_timestamp() not null,
+  constraint shed_events_pkey PRIMARY KEY (reactor, id),
+  constraint shed_events_positions_check CHECK ((cardinality(positions) > 0))
+);
+
 create table tidemark.snapshots (
   stream_id text collate "C" not null,
   decider text collate "C" not null,
@@ -2014,6 +2025,13 @@ drawn_before: what lock_inline_keys gave when the turns of the rows were taken; 
 raises:       TM013 a debt was settled already, so that its events would be applied twice; or this
               transaction has inserted nothing in its turns: it comes after those who had their turns
               before, and its events before theirs, in a ledger that follows insert ids';
+comment on table tidemark.shed_events is 'Events that reactors passed over under load, a chunk in a row. Written with the checkpoint that passes them.';
+comment on column tidemark.shed_events.behind is 'Positions between the reactor and the head of the log at that moment.';
+comment on column tidemark.shed_events.events is 'How many they are.';
+comment on column tidemark.shed_events.id is 'In the order of the log, for each reactor.';
+comment on column tidemark.shed_events.positions is 'Positions of the events, ascending.';
+comment on column tidemark.shed_events.reactor is 'Name of the reactor.';
+comment on column tidemark.shed_events.shed_at is 'When it passed them over.';
 comment on function tidemark.snapshot_is_visible(pg_catalog.pg_snapshot) is 'Tells whether a plain snapshot taken now sees every transaction that the given one sees. A slot''s
 snapshot can be ahead: it knows commits that still wait for a synchronous standby.
 
@@ -2187,6 +2205,8 @@ grant select on table tidemark.seals to tidemark_worker;
 grant select on table tidemark.sequencer to tidemark_append;
 grant select on table tidemark.sequencer to tidemark_read;
 grant select on table tidemark.sequencer to tidemark_worker;
+grant delete, insert, select on table tidemark.shed_events to tidemark_worker;
+grant select on table tidemark.shed_events to tidemark_read;
 grant select on table tidemark.snapshots to tidemark_append;
 grant select on table tidemark.snapshots to tidemark_read;
 grant select on table tidemark.streams to tidemark_read;

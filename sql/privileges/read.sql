@@ -24,6 +24,7 @@ grant select
     tidemark.projections,
     tidemark.inline_projections,
     tidemark.ordered_jobs,
+    tidemark.shed_events,
     tidemark.outbox,
     tidemark.outbox_commits,
     tidemark.parked_messages,

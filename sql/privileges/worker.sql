@@ -83,3 +83,7 @@ grant select, insert, delete
 grant select, insert, update (missed_at), delete
   on tidemark.job_workers
   to tidemark_worker;
+
+grant select, insert, delete
+  on tidemark.shed_events
+  to tidemark_worker;

@@ -80,6 +80,7 @@ export const exitCodeOfError: Readonly<Record<ErrorCode, number>> = {
   PARKED_EVENT_UNKNOWN: exitCodes.refused,
   JOB_TIMED_OUT: exitCodes.handler,
   JOB_UNKNOWN: exitCodes.refused,
+  SHED_EVENTS_UNKNOWN: exitCodes.refused,
   PROCESS_INSTANCE_UNKNOWN: exitCodes.refused,
   PROCESS_STATE_INVALID: exitCodes.refused,
   PROJECTION_NOT_APPLIED: exitCodes.refused,

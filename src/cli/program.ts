@@ -19,6 +19,7 @@ import { repartitionCommand } from './commands/repartition.ts'
 import { replayCommand } from './commands/replay.ts'
 import { rollbackCommand } from './commands/rollback.ts'
 import { sealCommand } from './commands/seal.ts'
+import { shedCommand } from './commands/shed.ts'
 import { statusCommand } from './commands/status.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { workerCommand } from './commands/worker.ts'
@@ -42,6 +43,7 @@ const commands = [
   dropCommand,
   repartitionCommand,
   parkedCommand,
+  shedCommand,
   processCommand,
   dropSlotsCommand,
   captureCommand,

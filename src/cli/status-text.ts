@@ -21,6 +21,7 @@ export function statusText(status: LogStatus): string {
     ...subscriptions.flatMap(partialText),
     ...(status.isLed ? subscriptions.flatMap(unfollowedText) : []),
     ...subscriptions.flatMap(parkedText),
+    ...subscriptions.flatMap(shedText),
     ...status.processes.map(processText),
     ...deadJobsText(status),
   ].join('\n')
@@ -81,6 +82,13 @@ function parkedText(subscription: SubscriptionStatus): string[] {
   if (parked === 0) return []
   const text = `${describeSubscription(subscription)} has ${formatCount(parked)} events parked`
   return [oneLine(`${text}: \`tidemark parked list ${name}\` shows why`)]
+}
+
+function shedText(subscription: SubscriptionStatus): string[] {
+  const { shed, name } = subscription
+  if (shed === 0) return []
+  const text = `${describeSubscription(subscription)} has shed ${formatCount(shed)} events under load`
+  return [oneLine(`${text}: \`tidemark shed replay ${name}\` makes up for them`)]
 }
 
 function processText({ name, running, compensating, stuck }: ProcessStatus): string {

@@ -87,6 +87,7 @@ export interface ErrorDetails {
   PARKED_EVENT_UNKNOWN: { readonly subscription: string }
   JOB_TIMED_OUT: { readonly timeoutMs: number }
   JOB_UNKNOWN: { readonly job: string }
+  SHED_EVENTS_UNKNOWN: { readonly reactor: string }
   PROCESS_INSTANCE_UNKNOWN: { readonly process: string; readonly id: string }
   PROCESS_STATE_INVALID: {
     readonly process: string

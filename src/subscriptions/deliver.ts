@@ -96,6 +96,7 @@ async function deliverRuns(
         continue
       }
       ahead = readAhead(subscriber, context, run.end)
+      subscriber.observe?.(head.position - cursor.position)
       await applyRun(subscriber, context, cursor, run, signal)
       if (signal.aborted) return
       healthy()

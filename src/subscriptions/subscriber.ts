@@ -37,6 +37,9 @@ export interface Subscriber {
   /** Events that may be parked before it stops after all. Default 1,000. */
   readonly maxParked?: number
 
+  /** Told before each run how many positions of the log lie before it, those of the run among them. */
+  observe?(behind: bigint): void
+
   /** Brings an event to the newest shape of its type. */
   upcast(event: SequencedEvent): SequencedEvent
 

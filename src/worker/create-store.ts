@@ -81,6 +81,7 @@ import { type AuditOptions, type AuditResult, audit } from './audit.ts'
 import { type Diagnosis, type DoctorOptions, diagnose } from './doctor/diagnose.ts'
 import { type ParkedStore, parkedStore } from './parked.ts'
 import { requireLog } from './require-log.ts'
+import { type ShedStore, shedStore } from './shed.ts'
 import { type LogStatus, readStatus } from './status.ts'
 import { toTarget, type WaitTarget } from './wait-target.ts'
 
@@ -202,6 +203,9 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
 
   /** Events that could not be applied and wait, and jobs that gave up: list, retry or discard them. */
   readonly parked: ParkedStore
+
+  /** Events that reactors have passed over while they were far behind. See `ShedOptions`. */
+  readonly shed: ShedStore
   /** Instances of processes: list, show, retry or abort them. */
   readonly processes: ProcessStore
 
@@ -343,6 +347,7 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
     drop: (projection, version, removal) => dropVersion(pool, names, projection, version, removal),
     captures: captureStore(pool, names),
     parked: parkedStore(pool, { names, jobSchema }, logger),
+    shed: shedStore(pool, { names, jobSchema }, logger),
     processes: processStore(pool, { names, jobSchema }),
     importEvents: (imported, importing) =>
       importEvents({ connectionString, names, maxEventBytes, inline }, imported, importing),

@@ -1,6 +1,8 @@
+import type { Logger } from '../core/logger.ts'
 import { keepTrying } from '../db/keep-trying.ts'
 import type { Reactor } from '../jobs/reactor.ts'
 import { reactorSubscriber, reactorSubscription } from '../jobs/reactor-subscriber.ts'
+import type { LoadShedder } from '../jobs/shedding/load-shedder.ts'
 import { createCheckpoint } from '../subscriptions/checkpoint.ts'
 import { runSubscription } from '../subscriptions/run-subscription.ts'
 import type { SubscriptionContext } from '../subscriptions/subscription-context.ts'
@@ -26,7 +28,22 @@ export async function followReactor(
     },
   )
   if (signal.aborted) return
-  await runSubscription(reactorSubscriber(reactor, names, jobSchema), context, signal)
+  const subscriber = reactorSubscriber(reactor, names, jobSchema, (shedder) =>
+    announceShedding(reactor, shedder, logger),
+  )
+  await runSubscription(subscriber, context, signal)
+}
+
+function announceShedding(
+  { name }: Reactor,
+  { isShedding, behind }: LoadShedder,
+  logger: Logger,
+): void {
+  const fields = { reactor: name, behind }
+  if (isShedding)
+    logger.warn(fields, `reactor "${name}" is ${behind} positions behind and sheds load`)
+  else
+    logger.info(fields, `reactor "${name}" sheds load no more: \`tidemark shed\` shows what it has`)
 }
 
 function startOf(reactor: Reactor): bigint | 'head' {

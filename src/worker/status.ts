@@ -3,6 +3,7 @@ import type { LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
 import { countDeadJobs } from '../jobs/dead-jobs.ts'
 import { countInstances, type ProcessStatus } from '../jobs/processes/count-instances.ts'
+import { listShed, type ShedEvents } from '../jobs/shedding/shed-events.ts'
 import { countParkedMessages } from '../outbox/parked-messages.ts'
 import type { ProjectionState } from '../projections/versions/versions.ts'
 import { listVersions } from '../projections/versions/versions.ts'
@@ -70,6 +71,8 @@ export interface SubscriptionStatus {
   readonly errorCode: string | null
   /** Events, or messages, that could not be applied and wait, with those of the same key behind them. */
   readonly parked: number
+  /** Events that a reactor has passed over while it was far behind and nobody has replayed; else 0. */
+  readonly shed: number
   /** What the version of a projection is; null for other kinds. */
   readonly projectionState: ProjectionState | null
   /** After which position the events of a projection's version begin; 0: it has the whole log. */
@@ -184,6 +187,7 @@ export async function readStatus(
     ...(await countParked(connection, names)),
     ...(await countParkedMessages(connection, names)),
   ]
+  const shed = await listShed(connection, names)
   const processes = await countInstances(connection, names)
   const deadJobs = jobSchema === null ? null : await countDeadJobs(connection, jobSchema)
   const versionOf = ({ kind, name, version }: SubscriptionRow) =>
@@ -217,6 +221,7 @@ export async function readStatus(
         version: row.version,
         troubledSince: row.since === null ? null : new Date(row.since),
         parked: parked.find((one) => isSame(one, row))?.events ?? 0,
+        shed: row.kind === 'reactor' ? shedBy(row.name, shed) : 0,
         projectionState: versionOf(row)?.state ?? null,
         startPosition: versionOf(row)?.startPosition ?? 0n,
         nextPartitions: row.next_partitions,
@@ -253,6 +258,10 @@ function summarise(rows: readonly SubscriptionRow[]): Summary {
     owner: owners.length === 0 ? null : owners.join(', '),
     partitions: parts.length > 1 ? parts : [],
   }
+}
+
+function shedBy(name: string, shed: readonly ShedEvents[]): number {
+  return shed.find(({ reactor }) => reactor === name)?.events ?? 0
 }
 
 function isSame(one: SubscriptionId, other: SubscriptionId): boolean {

@@ -28,6 +28,7 @@ const live: SubscriptionStatus = {
   troubledSince: null,
   errorCode: null,
   parked: 0,
+  shed: 0,
   projectionState: 'live',
   startPosition: 0n,
   partitions: [],
