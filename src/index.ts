@@ -89,6 +89,7 @@ export type { ReplayShedOptions } from './jobs/shedding/replay-shed.ts'
 export type { ShedEvents } from './jobs/shedding/shed-events.ts'
 export { type AnyTask, type Task, type TaskDefinition, task } from './jobs/task.ts'
 export type { TaskContext, TaskJob, TaskStore } from './jobs/task-context.ts'
+export type { ParkedMessageTarget } from './outbox/change-parked.ts'
 export { type CloudEvent, toCloudEvent } from './outbox/cloud-event.ts'
 export type { CloudEventMode } from './outbox/encode-message.ts'
 export {
@@ -100,6 +101,12 @@ export {
   trimInbox,
 } from './outbox/inbox.ts'
 export type { OutboxStore, PublishOptions } from './outbox/outbox-store.ts'
+export type {
+  ParkedMessage,
+  ParkedMessageEntry,
+  ParkedMessageFilter,
+  ParkedMessageKey,
+} from './outbox/parked-messages.ts'
 export type {
   OpenPublisher,
   OutboxMessage,
@@ -267,6 +274,7 @@ export {
   diagnose,
 } from './worker/doctor/diagnose.ts'
 export type { CheckName, DoctorFinding } from './worker/doctor/diagnosis.ts'
+export type { DroppableKind } from './worker/drop-subscription.ts'
 export { type MigrateOptions, type MigrateResult, migrate } from './worker/migrate.ts'
 export type { ParkedStore } from './worker/parked.ts'
 export type { ShedStore } from './worker/shed.ts'

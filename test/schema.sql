@@ -2190,7 +2190,7 @@ grant delete, insert, select, update (attempts), update (error) on table tidemar
 grant select on table tidemark.parked_events to tidemark_append;
 grant select on table tidemark.parked_events to tidemark_read;
 grant delete, insert, select, update (attempts), update (error), update (is_retried) on table tidemark.parked_messages to tidemark_worker;
-grant select (relay) on table tidemark.parked_messages to tidemark_append;
+grant select ("position"), select (attempts), select (error), select (is_retried), select (key), select (message_id), select (parked_at), select (relay), select (topic) on table tidemark.parked_messages to tidemark_append;
 grant select on table tidemark.parked_messages to tidemark_read;
 grant insert, select, update ("position"), update (changed_at), update (reason), update (state) on table tidemark.process_instances to tidemark_worker;
 grant select on table tidemark.process_instances to tidemark_append;

@@ -30,7 +30,8 @@ grant select (incarnation, transaction_id)
   on tidemark.outbox
   to tidemark_append;
 
-grant select (relay)
+-- What status counts and parked list shows, without what is in the messages.
+grant select (relay, position, message_id, topic, key, error, attempts, is_retried, parked_at)
   on tidemark.parked_messages
   to tidemark_append;
 

@@ -1,17 +1,29 @@
 import type { DeadJob } from '../jobs/dead-jobs.ts'
+import type { ParkedMessageKey } from '../outbox/parked-messages.ts'
 import type { ParkedKey } from '../subscriptions/parking/parked-key.ts'
 import { formatCount, oneLine } from './format.ts'
+import { parkedMessageKeysText } from './parked-messages-text.ts'
 import { makeTable, parkedKeysText, short } from './parked-text.ts'
 
-/** Lists parked keys and dead jobs for people. */
+/** Lists parked keys, those of relays too, and dead jobs for people. */
 export function parkedText({
   keys,
+  messages,
   jobs,
 }: {
   readonly keys: readonly ParkedKey[]
+  readonly messages: readonly ParkedMessageKey[]
   readonly jobs: readonly DeadJob[]
 }): string {
-  if (jobs.length === 0) return parkedKeysText(keys)
+  const isEmpty = messages.length === 0 && jobs.length === 0
+  return [
+    ...(keys.length > 0 || isEmpty ? [parkedKeysText(keys)] : []),
+    ...(messages.length > 0 ? [parkedMessageKeysText(messages)] : []),
+    ...(jobs.length > 0 ? [deadJobsText(jobs)] : []),
+  ].join('\n')
+}
+
+function deadJobsText(jobs: readonly DeadJob[]): string {
   const table = makeTable(['job', 'task', 'attempts', 'event', 'stream', 'behind it', 'error'])
   table.push(
     ...jobs.map(({ id, task, attempts, event, waiting, error }) => [
@@ -24,7 +36,7 @@ export function parkedText({
       short((error ?? '').split('\n')[0] ?? ''),
     ]),
   )
-  return [...(keys.length === 0 ? [] : [parkedKeysText(keys)]), table.toString()].join('\n')
+  return table.toString()
 }
 
 /** Says all that is known of a dead job, for people. */

@@ -74,6 +74,7 @@ export const exitCodeOfError: Readonly<Record<ErrorCode, number>> = {
 
   CHECKPOINT_REGRESSED: exitCodes.refused,
   SUBSCRIPTION_UNKNOWN: exitCodes.refused,
+  SUBSCRIPTION_IN_USE: exitCodes.refused,
   SUBSCRIPTION_FAILED: exitCodes.handler,
   HANDLER_FAILED: exitCodes.handler,
   PARKING_FULL: exitCodes.handler,

@@ -31,7 +31,7 @@ function unknownName(name: string, known: readonly string[]): TidemarkError {
   const list = known.length === 0 ? 'none' : known.map((other) => `"${other}"`).join(', ')
   return new TidemarkError(
     'PROJECTION_UNKNOWN',
-    `there is no projection, reactor, process or task "${name}"; known: ${list}`,
+    `there is no projection, reactor, process, relay or task "${name}"; known: ${list}`,
     { details: { projection: name, known } },
   )
 }

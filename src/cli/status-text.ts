@@ -18,6 +18,7 @@ export function statusText(status: LogStatus): string {
     ...subscriptions.flatMap(partitionsText),
     ...subscriptions.flatMap(failureText),
     ...subscriptions.flatMap(troubleText),
+    ...subscriptions.flatMap(keptText),
     ...subscriptions.flatMap(partialText),
     ...(status.isLed ? subscriptions.flatMap(unfollowedText) : []),
     ...subscriptions.flatMap(parkedText),
@@ -80,8 +81,11 @@ function subscriptionRow(subscription: SubscriptionStatus): string[] {
 function parkedText(subscription: SubscriptionStatus): string[] {
   const { parked, name } = subscription
   if (parked === 0) return []
-  const text = `${describeSubscription(subscription)} has ${formatCount(parked)} events parked`
-  return [oneLine(`${text}: \`tidemark parked list ${name}\` shows why`)]
+  const isRelay = subscription.kind === 'relay'
+  const what = isRelay ? 'messages' : 'events'
+  const text = `${describeSubscription(subscription)} has ${formatCount(parked)} ${what} parked`
+  const which = isRelay ? `--relay ${name}` : name
+  return [oneLine(`${text}: \`tidemark parked list ${which}\` shows why`)]
 }
 
 function shedText(subscription: SubscriptionStatus): string[] {
@@ -133,6 +137,19 @@ function troubleText(subscription: SubscriptionStatus): string[] {
   const name = describeSubscription(subscription)
   const since = troubledSince.toISOString()
   return [oneLine(`${name} has tried in vain since ${since}: ${error ?? 'no reason is known'}`)]
+}
+
+/** A relay that goes on by itself lets them go sooner or later. */
+function keptText(subscription: SubscriptionStatus): string[] {
+  const { kind, name, state, owner, lag } = subscription
+  if (kind !== 'relay' || lag === 0n || (state === 'active' && owner !== null)) return []
+  const command = `tidemark drop ${name} --kind relay`
+  return [
+    oneLine(
+      `${describeSubscription(subscription)} is run by no worker, and the outbox keeps ${formatCount(lag)} ` +
+        `messages for it: run it, or let them go with \`${command}\``,
+    ),
+  ]
 }
 
 function outboxText({ outbox }: LogStatus): string[] {

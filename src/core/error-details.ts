@@ -70,6 +70,7 @@ export interface ErrorDetails {
 
   CHECKPOINT_REGRESSED: { readonly subscription: string; readonly expected: bigint }
   SUBSCRIPTION_UNKNOWN: { readonly subscription: string }
+  SUBSCRIPTION_IN_USE: { readonly subscription: string }
   SUBSCRIPTION_FAILED: { readonly subscription: string; readonly reason: string }
   HANDLER_FAILED: {
     readonly subscription: string

@@ -23,6 +23,8 @@
  * - `inline-switched`: what is inline has changed, not committed yet
  * - `process-acted`: a command of a process is carried out and its outcome recorded, not committed yet
  * - `process-outcome-recorded`: both are committed; the job that did it is not known to be done
+ * - `relay-confirmed`: a broker has confirmed messages of a relay; its checkpoint has not moved
+ * - `retried-confirmed`: a broker has confirmed parked messages; they are parked still
  */
 export type Failpoint =
   | 'commit-received'
@@ -47,6 +49,8 @@ export type Failpoint =
   | 'inline-switched'
   | 'process-acted'
   | 'process-outcome-recorded'
+  | 'relay-confirmed'
+  | 'retried-confirmed'
 
 let reached: ((failpoint: Failpoint) => void) | undefined
 

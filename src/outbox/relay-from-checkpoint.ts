@@ -1,3 +1,4 @@
+import { failpoint } from '../core/failpoint.ts'
 import { TidemarkError } from '../core/tidemark-error.ts'
 import { transaction } from '../db/transaction.ts'
 import { pause } from '../db/wait.ts'
@@ -10,30 +11,31 @@ import {
 } from '../subscriptions/checkpoint.ts'
 import { whole } from '../subscriptions/partitions/partition.ts'
 import { noteTrouble } from './note-trouble.ts'
-import { type MessageToPark, parkMessages, readParkedMessages } from './parked-messages.ts'
-import { publishPatiently } from './publish-patiently.ts'
+import { type MessageToPark, parkMessages } from './parked-messages.ts'
+import { type ParkedState, readParkedState } from './parked-state.ts'
+import { publishPatiently, type Trouble } from './publish-patiently.ts'
+import { publishRetried } from './publish-retried.ts'
 import type { Publisher } from './publisher.ts'
 import { type OutboxCursor, type OutboxRun, readOutbox } from './read-outbox.ts'
 import { type Relay, relaySubscription } from './relay.ts'
 import type { RelayContext } from './relay-context.ts'
-import { relayMessages } from './relay-messages.ts'
+import { type Publish, relayMessages } from './relay-messages.ts'
 
 /** Pause after a head that turned out to be wrong. */
 const headPauseMs = 100
 
-/** A relay while this process owns it. */
+/** A relay while this process owns it, and nobody else changes what it has parked. */
 interface Relaying extends RelayContext {
   readonly relay: Relay
   readonly checkpoint: Checkpoint
   readonly publisher: Publisher
-  readonly parkedKeys: Set<string>
-  readonly parked: { count: number }
+  readonly parked: ParkedState
   readonly signal: AbortSignal
 }
 
 /**
- * Publishes the outbox from the checkpoint on, for as long as this process owns the relay. While a broker is
- * waited for no transaction is open.
+ * Publishes the outbox from the checkpoint on, for as long as this process owns the relay; parked messages that
+ * somebody asked to be retried come first. While a broker is waited for no transaction is open.
  *
  * @throws MESSAGE_REFUSED at which the relay stops, CHECKPOINT_REGRESSED, and the database's errors.
  */
@@ -43,29 +45,31 @@ export async function relayFromCheckpoint(
   healthy: () => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { pool, names, owner, session } = context
+  const { pool, names, owner } = context
   const id = relaySubscription(relay)
-  const checkpoint = await readCheckpoint(pool, names, id)
-  if (checkpoint === undefined) throw unknownRelay(relay)
   await noteOwner(pool, names, id, owner)
-  const parked = await readParkedMessages(pool, names, relay.name)
   await using publisher = await relay.to({ source: relay.source ?? `/${names.schema}` })
-  const relaying: Relaying = {
-    ...context,
-    relay,
-    checkpoint,
-    publisher,
-    signal,
-    parkedKeys: new Set(parked.flatMap(({ message }) => message.key ?? [])),
-    parked: { count: parked.length },
+  while (!signal.aborted) {
+    const checkpoint = await readCheckpoint(pool, names, id)
+    if (checkpoint === undefined) throw unknownRelay(relay)
+    const parked = await readParkedState(pool, names, relay.name)
+    const relaying: Relaying = { ...context, relay, checkpoint, publisher, parked, signal }
+    if (!(await publishRetried(relaying, publishWith(relaying)))) await follow(relaying, healthy)
+    healthy()
   }
+}
+
+/** Publishes until aborted, or until somebody has changed what is parked. */
+async function follow(relaying: Relaying, healthy: () => void): Promise<void> {
+  const { checkpoint, session, signal } = relaying
   const head = session.outboxHead
   let cursor: OutboxCursor = { position: checkpoint.position, insertId: null }
   let ahead: Promise<OutboxRun> | undefined
   try {
     while (!signal.aborted) {
+      if (await isRevised(relaying)) return
       if (head.position <= cursor.position) {
-        await head.beyond(cursor.position, signal)
+        await untilWorthALook(relaying, cursor.position)
         continue
       }
       const run = await (ahead ?? readRun(relaying, cursor))
@@ -85,9 +89,37 @@ export async function relayFromCheckpoint(
   }
 }
 
+/** Where nothing is parked, nobody can have changed it. */
+async function isRevised({ pool, names, relay, checkpoint, parked }: Relaying): Promise<boolean> {
+  if (parked.count === 0) return false
+  const now = await readCheckpoint(pool, names, relaySubscription(relay))
+  return now?.revision !== checkpoint.revision
+}
+
+/** Who retries or discards has all sessions look around. */
+async function untilWorthALook(
+  { session, parked, signal }: Relaying,
+  position: bigint,
+): Promise<void> {
+  if (parked.count === 0) return session.outboxHead.beyond(position, signal)
+  const over = new AbortController()
+  const ended = AbortSignal.any([signal, over.signal])
+  try {
+    await Promise.race([session.outboxHead.beyond(position, ended), session.untilLooked(ended)])
+  } finally {
+    over.abort()
+  }
+}
+
 function readRun({ pool, names, relay }: Relaying, after: OutboxCursor): Promise<OutboxRun> {
   const { maxInFlight: maxMessages, topics } = relay
   return readOutbox(pool, names, { after, maxMessages, topics })
+}
+
+function publishWith(relaying: Relaying): Publish {
+  const { relay, publisher, signal } = relaying
+  const onTrouble = (trouble: Trouble) => noteTrouble(relaying, relay, trouble)
+  return (some) => publishPatiently(publisher, some, onTrouble, signal)
 }
 
 /** @returns false when it was aborted. */
@@ -96,11 +128,10 @@ async function relayRun(
   after: OutboxCursor,
   { messages, end }: OutboxRun,
 ): Promise<boolean> {
-  const { relay, parkedKeys, parked, publisher, signal } = relaying
-  const relayed = await relayMessages(relay, messages, parkedKeys, (some) =>
-    publishPatiently(publisher, some, (trouble) => noteTrouble(relaying, relay, trouble), signal),
-  )
+  const { relay, parked } = relaying
+  const relayed = await relayMessages(relay, messages, parked.keys, publishWith(relaying))
   if (relayed === undefined) return false
+  failpoint('relay-confirmed')
   const { toPark, stopAt } = relayed
   if (stopAt !== null) {
     const upto = stopAt.message.position - 1n
@@ -110,7 +141,7 @@ async function relayRun(
   if (toPark.length > 0) refuseFull(relay, parked.count + toPark.length)
   await moveTo(relaying, after.position, end.position, toPark)
   parked.count += toPark.length
-  for (const { message } of toPark) if (message.key !== null) parkedKeys.add(message.key)
+  for (const { message } of toPark) if (message.key !== null) parked.keys.add(message.key)
   return true
 }
 

@@ -11,8 +11,8 @@ export interface Relayed {
   readonly stopAt: { readonly message: OutboxMessage; readonly error: TidemarkError } | null
 }
 
-/** @returns false when it was aborted. @throws MESSAGE_REFUSED */
-type Publish = (messages: readonly OutboxMessage[]) => Promise<boolean>
+/** Publishes messages. @returns false when it was aborted. @throws MESSAGE_REFUSED */
+export type Publish = (messages: readonly OutboxMessage[]) => Promise<boolean>
 
 /**
  * Publishes the messages of a run, but for those whose key is parked. One that the broker refuses for good is

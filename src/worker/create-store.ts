@@ -79,6 +79,7 @@ import type { LogMoment } from '../subscriptions/log-moment.ts'
 import { type WaitOptions, waitForToken, waitUntilShown } from '../subscriptions/wait-for.ts'
 import { type AuditOptions, type AuditResult, audit } from './audit.ts'
 import { type Diagnosis, type DoctorOptions, diagnose } from './doctor/diagnose.ts'
+import { type DroppableKind, dropSubscription } from './drop-subscription.ts'
 import { type ParkedStore, parkedStore } from './parked.ts'
 import { requireLog } from './require-log.ts'
 import { type ShedStore, shedStore } from './shed.ts'
@@ -201,7 +202,10 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
   /** Removes a version that is not live. See `dropVersion`. */
   drop(projection: string, version: number, options?: { readonly live?: boolean }): Promise<void>
 
-  /** Events that could not be applied and wait, and jobs that gave up: list, retry or discard them. */
+  /** Drops a reactor, route or relay that no worker runs any more. See `dropSubscription`. */
+  dropSubscription(kind: DroppableKind, name: string): Promise<void>
+
+  /** Events, messages and jobs that failed for good: list, retry or discard them. */
   readonly parked: ParkedStore
 
   /** Events that reactors have passed over while they were far behind. See `ShedOptions`. */
@@ -345,6 +349,7 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
     repartition: (projection, partitions, change) =>
       repartition(pool, names, projection, partitions, change),
     drop: (projection, version, removal) => dropVersion(pool, names, projection, version, removal),
+    dropSubscription: (kind, name) => dropSubscription(pool, names, kind, name),
     captures: captureStore(pool, names),
     parked: parkedStore(pool, { names, jobSchema }, logger),
     shed: shedStore(pool, { names, jobSchema }, logger),

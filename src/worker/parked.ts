@@ -15,6 +15,18 @@ import { processSubscriber } from '../jobs/processes/process-subscriber.ts'
 import type { Reactor } from '../jobs/reactor.ts'
 import { reactorSubscriber } from '../jobs/reactor-subscriber.ts'
 import {
+  discardParkedMessages,
+  type ParkedMessageTarget,
+  retryParkedMessages,
+} from '../outbox/change-parked.ts'
+import {
+  listParkedMessageKeys,
+  listParkedMessages,
+  type ParkedMessage,
+  type ParkedMessageFilter,
+  type ParkedMessageKey,
+} from '../outbox/parked-messages.ts'
+import {
   projectionSubscriber,
   projectionSubscription,
 } from '../projections/lanes/projection-subscriber.ts'
@@ -43,7 +55,7 @@ import type { Subscriber } from '../subscriptions/subscriber.ts'
 /** What can have events parked. */
 type Parking = AnyProjection | Reactor | AnyProcess
 
-/** What became of events and jobs that failed for good, and what to do about them. */
+/** What became of events, messages and jobs that failed for good, and what to do about them. */
 export interface ParkedStore {
   /** Lists the keys that are parked, each with its first event and why it failed. */
   list(filter?: ParkedFilter): Promise<readonly ParkedKey[]>
@@ -66,6 +78,23 @@ export interface ParkedStore {
       | { readonly kind: 'reactor' | 'process'; readonly name: string },
     target: DiscardTarget,
   ): Promise<DiscardResult>
+
+  /** Lists the keys that relays have parked, each with its first message and why it was refused. */
+  messageKeys(filter?: ParkedMessageFilter): Promise<readonly ParkedMessageKey[]>
+
+  /** Lists the parked messages themselves, with what is in them, by relay and in their order. */
+  messages(filter?: ParkedMessageFilter): Promise<readonly ParkedMessage[]>
+
+  /**
+   * Has the worker that runs a relay publish parked messages once more, in order. See `retryParkedMessages`.
+   *
+   * @returns their positions in the outbox.
+   * @throws PARKED_EVENT_UNKNOWN
+   */
+  retryMessages(relay: string, target?: ParkedMessageTarget): Promise<readonly bigint[]>
+
+  /** Gives up parked messages of a relay. See `discardParkedMessages`. @throws PARKED_EVENT_UNKNOWN */
+  discardMessages(relay: string, target: ParkedMessageTarget): Promise<readonly bigint[]>
 
   /** Lists the jobs that gave up, the oldest first, with what asked for them and why they failed. */
   jobs(filter?: DeadJobFilter): Promise<readonly DeadJob[]>
@@ -107,6 +136,10 @@ export function parkedStore(
           : projectionSubscription(definition)
       return discardParked(pool, names, id, target, logger)
     },
+    messageKeys: (filter) => listParkedMessageKeys(pool, names, filter),
+    messages: (filter) => listParkedMessages(pool, names, filter),
+    retryMessages: (relay, target) => retryParkedMessages(pool, names, relay, target),
+    discardMessages: (relay, target) => discardParkedMessages(pool, names, relay, target, logger),
     jobs: async (filter) =>
       jobSchema === null ? [] : listDeadJobs(pool, { names, jobSchema }, filter),
     retryJobs: async (filter) => retryDeadJobs(pool, requireJobs(filter?.id), filter),

@@ -101,7 +101,7 @@ test('says that nothing of a name can have events parked', { timeout: 60_000 }, 
     expect([code, stdout, stderr]).toEqual([
       4,
       '',
-      'error PROJECTION_UNKNOWN: there is no projection, reactor, process or task "sum"; known: "sums"\n',
+      'error PROJECTION_UNKNOWN: there is no projection, reactor, process, relay or task "sum"; known: "sums"\n',
     ])
   }
   const { stderr } = await run(['parked', 'list', 'sums', '--version', '7'])

@@ -57,6 +57,8 @@ const mostReaches: Readonly<Record<Failpoint, number>> = {
   'partitions-replaced': 1,
   'process-acted': 1,
   'process-outcome-recorded': 1,
+  'relay-confirmed': 1,
+  'retried-confirmed': 1,
 }
 
 /** Draws what a process does to itself, of what is on its way. */

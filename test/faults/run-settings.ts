@@ -68,5 +68,7 @@ export const usualSettings: RunSettings = {
     // No processes are run.
     'process-acted': 0,
     'process-outcome-recorded': 0,
+    'relay-confirmed': 0,
+    'retried-confirmed': 0,
   },
 }

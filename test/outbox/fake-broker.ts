@@ -11,12 +11,15 @@ export class FakeBroker {
   cutAfter: number | undefined
   isRefused: (message: OutboxMessage) => boolean = () => false
   closed = 0
+  /** Until it resolves, what it is given waits. */
+  gate: Promise<unknown> | undefined
 
   readonly open: OpenPublisher = async () => ({
     publish: async (messages, signal) => {
       signal.throwIfAborted()
       if (this.isDown) throw new Error('the broker is down')
       this.batches.push(messages.length)
+      await this.gate
       for (const message of messages) {
         if (this.cutAfter === 0) {
           this.cutAfter = undefined

@@ -8,7 +8,9 @@ import { createLogger } from '../create-logger.ts'
 import { deadJobText } from '../dead-jobs-text.ts'
 import { formatCount, oneLine } from '../format.ts'
 import type { Host } from '../host.ts'
+import { nameRelay } from '../name-relay.ts'
 import { logPosition } from '../option-values.ts'
+import { parkedMessagesText } from '../parked-messages-text.ts'
 import { nameMissing, type ParkedOptions, withFilter } from '../parked-options.ts'
 import { parkedEventsText } from '../parked-text.ts'
 import { printResult } from '../print-result.ts'
@@ -20,12 +22,14 @@ interface DiscardOptions extends ParkedOptions {
   readonly yes?: boolean
 }
 
-/** `tidemark parked discard`: gives up parked events, or a job that gave up. */
+/** `tidemark parked discard`: gives up parked events or messages, or a job that gave up. */
 export function discardCommand(host: Host): Command {
   return withFilter(new Command('discard'))
-    .description('give up parked events or dead jobs: they will never be applied or run')
-    .argument('[name]', 'name of the projection or reactor; needless with --job')
-    .option('--position <n>', 'one event of the key (default: all)', logPosition)
+    .description(
+      'give up parked events, messages or dead jobs: they will never be applied, published or run',
+    )
+    .argument('[name]', 'name of the projection, reactor or relay; needless with --relay or --job')
+    .option('--position <n>', 'one event of the key (default: all); one message', logPosition)
     .option('--yes', 'do it: without, only show what would be given up')
     .addHelpText('after', '\nWithout --yes it changes nothing, and exits with 0.')
     .action(async (name: string | undefined, _options: unknown, command: Command) => {
@@ -33,14 +37,14 @@ export function discardCommand(host: Host): Command {
       const target = await resolveTarget(options, host)
       const logger = createLogger('warn', options.verbose === true)
       const { job } = options
-      await withStore(
-        target,
-        (store) =>
-          job === undefined
-            ? discardEvents(host, store, name, options, target.config)
-            : discardJob(host, store, job, options),
-        logger,
-      )
+      const discard = async (store: Store) => {
+        if (job !== undefined) return discardJob(host, store, job, options)
+        const relay = await nameRelay(store, name, options, target.config)
+        return relay === undefined
+          ? discardEvents(host, store, name, options, target.config)
+          : discardMessages(host, store, relay, options)
+      }
+      await withStore(target, discard, logger)
     })
 }
 
@@ -59,6 +63,31 @@ async function discardJob(
   }
   const discarded = await store.parked.discardJobs({ id })
   printResult(host, options, { discarded }, () => `job ${id} is given up`)
+}
+
+async function discardMessages(
+  host: Host,
+  store: Store,
+  relay: string,
+  options: DiscardOptions,
+): Promise<void> {
+  const { key, position } = options
+  if (key === undefined && position === undefined) throw messageMissing()
+  const target = {
+    ...(key === undefined ? {} : { key }),
+    ...(position === undefined ? {} : { position }),
+  }
+  if (options.yes !== true) {
+    const meant = await store.parked.messages({ relay, ...target })
+    if (meant.length === 0) throw nothingParked(relay)
+    const what = `${formatCount(meant.length)} messages will never be published`
+    printResult(host, options, meant, () => withoutYes(parkedMessagesText(meant), what))
+    return
+  }
+  const discarded = await store.parked.discardMessages(relay, target)
+  printResult(host, options, { relay, discarded }, () =>
+    oneLine(`${formatCount(discarded.length)} messages of relay "${relay}" are given up`),
+  )
 }
 
 async function discardEvents(
@@ -112,10 +141,15 @@ async function findSubscription(
   })
 }
 
+function messageMissing(): TidemarkError {
+  const reason = 'say which messages, with --key or --position'
+  return new TidemarkError('OPTION_INVALID', reason, { details: { option: '--key', reason } })
+}
+
 function nothingParked(name: string): TidemarkError {
   return new TidemarkError(
     'PARKED_EVENT_UNKNOWN',
-    `"${name}" has no such event parked: \`tidemark parked list\` shows what is`,
+    `"${name}" has no such event or message parked: \`tidemark parked list\` shows what is`,
     { details: { subscription: name } },
   )
 }

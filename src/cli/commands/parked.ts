@@ -10,20 +10,36 @@ import type { Store } from '../../worker/create-store.ts'
 import { chooseProjection } from '../choose-projection.ts'
 import type { TidemarkConfig } from '../config.ts'
 import { deadJobText, parkedText } from '../dead-jobs-text.ts'
-import { formatCount } from '../format.ts'
+import { formatCount, oneLine } from '../format.ts'
 import type { Host } from '../host.ts'
-import { nameMissing, type ParkedOptions, toFilter, withFilter } from '../parked-options.ts'
+import { nameRelay } from '../name-relay.ts'
+import { logPosition } from '../option-values.ts'
+import { parkedMessagesText } from '../parked-messages-text.ts'
+import {
+  isOfEvents,
+  isOfMessages,
+  nameMissing,
+  type ParkedOptions,
+  toFilter,
+  toMessageFilter,
+  withFilter,
+} from '../parked-options.ts'
 import { parkedEventsText, retryText } from '../parked-text.ts'
 import { printResult } from '../print-result.ts'
 import { requireNamed } from '../require-named.ts'
 import { requireDefinitions, resolveTarget, withStore } from '../target.ts'
 import { discardCommand } from './parked-discard.ts'
 
-/** `tidemark parked`: shows, retries and discards events that could not be applied, and jobs that gave up. */
+interface RetryCommandOptions extends ParkedOptions {
+  readonly position?: bigint
+}
+
+/** `tidemark parked`: shows, retries and discards events and messages that were refused, and jobs that gave up. */
 export function parkedCommand(host: Host): Command {
   return new Command('parked')
     .description(
-      'events that could not be applied, with those of the same key behind them; dead jobs',
+      'events that could not be applied and messages that a broker refused, with those of the same key behind ' +
+        'them; dead jobs',
     )
     .enablePositionalOptions()
     .addCommand(listCommand(host))
@@ -35,9 +51,9 @@ export function parkedCommand(host: Host): Command {
 function listCommand(host: Host): Command {
   return withFilter(new Command('list'))
     .description(
-      'list the keys that are parked, each with its first event, and the jobs that gave up',
+      'list the keys that are parked, each with its first event or message, and the jobs that gave up',
     )
-    .argument('[name]', 'name of a projection, reactor or task (default: all)')
+    .argument('[name]', 'name of a projection, reactor, relay or task (default: all)')
     .action(async (name: string | undefined, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<ParkedOptions>()
       const target = await resolveTarget(options, host)
@@ -45,31 +61,42 @@ function listCommand(host: Host): Command {
         if (name !== undefined) await requireNamed(store, name, options, target.config)
         return findParked(store, name, options)
       })
-      printResult(host, options, [...found.keys, ...found.jobs], () => parkedText(found))
+      const all = [...found.keys, ...found.messages, ...found.jobs]
+      printResult(host, options, all, () => parkedText(found))
     })
 }
 
 function showCommand(host: Host): Command {
   return withFilter(new Command('show'))
     .description(
-      'show parked events in the order in which they will be applied, or a job that gave up',
+      'show parked events or messages in the order in which they will be applied, or a job that gave up',
     )
-    .argument('[name]', 'name of a projection, reactor or task; needless with --job')
+    .argument(
+      '[name]',
+      'name of a projection, reactor, relay or task; needless with --relay or --job',
+    )
     .action(async (name: string | undefined, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<ParkedOptions>()
-      if (name === undefined && options.job === undefined) throw nameMissing()
+      const { job, relay } = options
+      if (name === undefined && job === undefined && relay === undefined) throw nameMissing()
       const target = await resolveTarget(options, host)
-      const { events, jobs } = await withStore(target, async (store) => {
+      const { events, messages, jobs } = await withStore(target, async (store) => {
         if (name !== undefined) await requireNamed(store, name, options, target.config)
-        const isJob = options.job !== undefined
         return {
-          events: isJob ? [] : await store.parked.events(toFilter(name, options)),
+          events: isOfEvents(options) ? await store.parked.events(toFilter(name, options)) : [],
+          messages: isOfMessages(options)
+            ? await store.parked.messages(toMessageFilter(name, options))
+            : [],
           jobs: await findJobs(store, name, options),
         }
       })
-      const text = () => (jobs.length > 0 ? jobs.map(deadJobText).join('\n\n') : '')
-      printResult(host, options, [...events, ...jobs], () =>
-        [...(events.length > 0 || jobs.length === 0 ? [parkedEventsText(events)] : []), text()]
+      const isEmpty = messages.length === 0 && jobs.length === 0
+      printResult(host, options, [...events, ...messages, ...jobs], () =>
+        [
+          events.length > 0 || isEmpty ? parkedEventsText(events) : '',
+          parkedMessagesText(messages),
+          jobs.map(deadJobText).join('\n\n'),
+        ]
           .filter((part) => part !== '')
           .join('\n'),
       )
@@ -78,11 +105,24 @@ function showCommand(host: Host): Command {
 
 function retryCommand(host: Host): Command {
   return withFilter(new Command('retry'))
-    .description('apply parked events in order, or run jobs again, after their handler was mended')
-    .argument('[name]', 'name of a projection, reactor or task in the config file')
-    .addHelpText('after', '\nExits with 0 when all were applied, with 5 when some failed again.')
+    .description(
+      'apply parked events in order, publish messages or run jobs again, after the cause was mended',
+    )
+    .argument('[name]', 'name of a projection, reactor, relay or task in the config file')
+    .option(
+      '--position <n>',
+      'one message of a relay, with those of its key before it (default: all)',
+      logPosition,
+    )
+    .addHelpText(
+      'after',
+      '\nExits with 0 when all were applied, with 5 when some failed again. Messages and jobs are only handed to a ' +
+        'worker: ask `parked list` what came of them.',
+    )
     .action(async (name: string | undefined, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<ParkedOptions>()
+      const options = command.optsWithGlobals<RetryCommandOptions>()
+      const relay = await retryMessages(host, name, options)
+      if (relay) return
       const target = await requireDefinitions(options, host)
       const jobs = jobFilter(target.config, name, options)
       if (jobs !== undefined) {
@@ -108,18 +148,50 @@ function retryCommand(host: Host): Command {
     })
 }
 
+/** @returns false when it is not messages that are meant. */
+async function retryMessages(
+  host: Host,
+  name: string | undefined,
+  options: RetryCommandOptions,
+): Promise<boolean> {
+  if (name === undefined && options.relay === undefined) return false
+  const target = await resolveTarget(options, host)
+  const { key, position } = options
+  const asked = await withStore(target, async (store) => {
+    const relay = await nameRelay(store, name, options, target.config)
+    if (relay === undefined) return undefined
+    const retried = await store.parked.retryMessages(relay, {
+      ...(key === undefined ? {} : { key }),
+      ...(position === undefined ? {} : { position }),
+    })
+    return { relay, retried }
+  })
+  if (asked === undefined) return false
+  printResult(host, options, asked, ({ relay, retried }) =>
+    oneLine(
+      `${formatCount(retried.length)} messages are tried once more by the worker that runs relay "${relay}"`,
+    ),
+  )
+  return true
+}
+
 async function findParked(store: Store, name: string | undefined, options: ParkedOptions) {
-  const keys = options.job === undefined ? await store.parked.list(toFilter(name, options)) : []
-  return { keys, jobs: await findJobs(store, name, options) }
+  return {
+    keys: isOfEvents(options) ? await store.parked.list(toFilter(name, options)) : [],
+    messages: isOfMessages(options)
+      ? await store.parked.messageKeys(toMessageFilter(name, options))
+      : [],
+    jobs: await findJobs(store, name, options),
+  }
 }
 
 /** Of a job there is no lane, key or version to ask for. */
 async function findJobs(
   store: Store,
   name: string | undefined,
-  { job, lane, key, version }: ParkedOptions,
+  { job, relay, lane, key, version }: ParkedOptions,
 ): Promise<readonly DeadJob[]> {
-  if (lane !== undefined || key !== undefined || version !== undefined) return []
+  if ([relay, lane, key, version].some((one) => one !== undefined)) return []
   return store.parked.jobs({
     ...(job === undefined ? {} : { id: job }),
     ...(name === undefined ? {} : { task: name }),

@@ -21,8 +21,14 @@ function judge(subscription: SubscriptionStatus, maxLag: bigint): DoctorFinding[
 }
 
 function judgeParked(subscription: SubscriptionStatus): DoctorFinding[] {
-  const { parked } = subscription
+  const { parked, kind } = subscription
   if (parked === 0) return []
+  if (kind === 'relay') {
+    const reason = `${describeSubscription(subscription)} has ${parked} messages parked`
+    const remedy =
+      'see `tidemark parked list`, mend what the broker refuses them for, `tidemark parked retry`'
+    return [warning('subscriptions', reason, remedy)]
+  }
   const reason = `${describeSubscription(subscription)} has ${parked} events parked`
   const remedy = 'see `tidemark parked list`, mend its handler, `tidemark parked retry`'
   return [warning('subscriptions', reason, remedy)]
@@ -34,7 +40,11 @@ function judgeDelivery(subscription: SubscriptionStatus, maxLag: bigint): Doctor
   if (state === 'inline') return []
   const name = describeSubscription(subscription)
   if (owner === null) {
-    const reason = `no process delivers ${name}, ${lag} events behind`
+    const behind =
+      subscription.kind === 'relay'
+        ? `for which the outbox keeps ${lag} messages`
+        : `${lag} events behind`
+    const reason = `no process delivers ${name}, ${behind}`
     return [warning('subscriptions', reason, remedyFor(subscription))]
   }
   if (lag <= maxLag) return []
@@ -46,16 +56,24 @@ function judgeFailure(subscription: SubscriptionStatus): DoctorFinding {
   const { error, errorCode, position } = subscription
   const name = describeSubscription(subscription)
   const reason = `${name} failed at position ${position}: ${error ?? 'no reason is known'}`
-  const remedy =
-    errorCode === 'PROJECTION_DRIFTED'
-      ? 'undo the change, and it goes on; or raise `version` in its definition and rebuild'
-      : 'mend its handler, then restart the worker'
-  return failure('subscriptions', reason, remedy)
+  return failure('subscriptions', reason, remedyForFailure(subscription, errorCode))
+}
+
+function remedyForFailure({ kind, name }: SubscriptionStatus, errorCode: string | null): string {
+  if (errorCode === 'PROJECTION_DRIFTED') {
+    return 'undo the change, and it goes on; or raise `version` in its definition and rebuild'
+  }
+  return kind === 'relay'
+    ? `mend what the broker refuses, then restart the worker: it keeps the outbox. Or \`tidemark drop ${name} --kind relay\``
+    : 'mend its handler, then restart the worker'
 }
 
 /** What brings somebody to deliver it. */
-function remedyFor({ name, version, projectionState }: SubscriptionStatus): string {
-  return projectionState === 'building'
-    ? `run \`tidemark rebuild ${name} --version ${version}\`, or drop the version if nobody needs it`
-    : 'run a worker that defines it; drop the version if nobody needs it'
+function remedyFor({ kind, name, version, projectionState }: SubscriptionStatus): string {
+  if (projectionState === 'building') {
+    return `run \`tidemark rebuild ${name} --version ${version}\`, or drop the version if nobody needs it`
+  }
+  const run = 'run a worker that defines it'
+  if (projectionState !== null) return `${run}; drop the version if nobody needs it`
+  return kind === 'process' ? run : `${run}, or \`tidemark drop ${name} --kind ${kind}\``
 }
