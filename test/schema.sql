@@ -1135,7 +1135,8 @@ create function tidemark.switch_inline(
   OUT is_done boolean,
   OUT "position" bigint,
   OUT head bigint,
-  OUT is_sequenced boolean
+  OUT is_sequenced boolean,
+  OUT is_dividing boolean
 )
   returns record
   language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
@@ -2095,7 +2096,8 @@ Call it again, in the same transaction, until it says so; meanwhile appends wait
 name:     the projection
 version:  the version to apply, which is live by then; null: none
 returns:  is_done: whether it is so now, once this transaction commits; position: how far the version
-          has come, null for none; head: how far the log is sequenced; is_sequenced: whether all of it is
+          has come, null for none; head: how far the log is sequenced; is_sequenced: whether all of it is;
+          is_dividing: whether its number of partitions is about to change, which is waited for
 raises:   TM014 there is no such version that is live, active and without parked events, or it is not known what
           it reads; 25001 the transaction is not of isolation read committed
 locks:    the log, alone: set a lock_timeout; then the subscription';

@@ -6,7 +6,8 @@
 -- name:     the projection
 -- version:  the version to apply, which is live by then; null: none
 -- returns:  is_done: whether it is so now, once this transaction commits; position: how far the version
---           has come, null for none; head: how far the log is sequenced; is_sequenced: whether all of it is
+--           has come, null for none; head: how far the log is sequenced; is_sequenced: whether all of it is;
+--           is_dividing: whether its number of partitions is about to change, which is waited for
 -- raises:   TM014 there is no such version that is live, active and without parked events, or it is not known what
 --           it reads; 25001 the transaction is not of isolation read committed
 -- locks:    the log, alone: set a lock_timeout; then the subscription
@@ -16,7 +17,8 @@ create or replace function tidemark.switch_inline(
   out is_done boolean,
   out "position" bigint,
   out head bigint,
-  out is_sequenced boolean
+  out is_sequenced boolean,
+  out is_dividing boolean
 )
 language plpgsql
 security definer
@@ -26,6 +28,7 @@ declare
   v_types text[];
   v_before integer;
 begin
+  switch_inline.is_dividing := false;
   if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
     raise active_sql_transaction
       using message = 'a switch sees what was appended since it began: use read committed';
@@ -91,6 +94,14 @@ begin
           hint = 'Who changes the table cannot apply it: leave it asynchronous.';
     end if;
 
+    select min(s.position), coalesce(bool_or(s.halt_at is not null), false)
+    into switch_inline.position, switch_inline.is_dividing
+    from tidemark.subscriptions as s
+    where s.kind = 'projection'
+      and s.name = switch_inline.name
+      and s.version = switch_inline.version;
+
+    -- After the position: whoever moved it to the head may have parked events on the way.
     if exists (
       select
       from tidemark.subscriptions as s
@@ -112,16 +123,12 @@ begin
       raise exception 'projection "%" version % has parked events', switch_inline.name, switch_inline.version
         using errcode = 'TM014', hint = 'Retry or discard them first: tidemark parked.';
     end if;
-    select min(s.position)
-    into switch_inline.position
-    from tidemark.subscriptions as s
-    where s.kind = 'projection'
-      and s.name = switch_inline.name
-      and s.version = switch_inline.version;
   end if;
 
   switch_inline.is_done := switch_inline.is_sequenced
     and (switch_inline.version is null or switch_inline.position is not distinct from switch_inline.head);
+  -- Who divides the keys anew goes by positions, which an inline version does not have.
+  switch_inline.is_done := switch_inline.is_done and not switch_inline.is_dividing;
   -- Not locked before: whoever brings the version to the head moves the subscription.
   if not switch_inline.is_done then
     return;

@@ -10,9 +10,9 @@ import { projectionLag } from '../versions/lag.ts'
 import { noneInState, stateInvalid, unknownProjection } from '../versions/switch-version.ts'
 import { ensureVersion, listVersions, lockProjection } from '../versions/versions.ts'
 import {
-  guardRows,
   type InlineSwitch,
   mayPass,
+  prepareVersion,
   readInlineVersion,
   switchInline,
 } from './switch-inline.ts'
@@ -78,7 +78,7 @@ export async function setMode(
   const attempt = async (number: number) => {
     const waitMs = Math.min(lockTimeoutMs, firstWaitMs * 2 ** (number - 1))
     const timing = { lockTimeoutMs: waitMs, holdMs: Math.min(longestHoldMs, 10 * waitMs) }
-    if (mode === 'inline') await guardLive(pool, names, wanted, waitMs)
+    if (mode === 'inline') await prepareLive(pool, names, wanted, waitMs)
     return attemptOnce(pool, names, wanted, mode, { ...timing, maxLag })
   }
   try {
@@ -127,7 +127,7 @@ async function attemptOnce(
   )
 }
 
-async function guardLive(
+async function prepareLive(
   pool: pg.Pool,
   names: LogNames,
   wanted: Wanted,
@@ -135,7 +135,7 @@ async function guardLive(
 ): Promise<void> {
   const versions = await listVersions(pool, names, wanted.name)
   const live = versions.find(({ state }) => state === 'live')
-  if (live !== undefined) await guardRows(pool, names, live, lockTimeoutMs)
+  if (live !== undefined) await prepareVersion(pool, names, live, lockTimeoutMs)
 }
 
 /** Keeps the versions as they are, and finds the live one. */

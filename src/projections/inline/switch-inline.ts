@@ -12,6 +12,8 @@ import { transaction } from '../../db/transaction.ts'
 import { leaderLockKey } from '../../sequencer/leader-lock.ts'
 import { unsequencedEvents } from '../../sequencer/unsequenced-events.ts'
 import { ownershipLockKey } from '../../subscriptions/log-session.ts'
+import { concludeRepartition } from '../../subscriptions/partitions/repartition.ts'
+import { projectionSubscription } from '../lanes/projection-subscriber.ts'
 import { listVersions, type ProjectionVersion } from '../versions/versions.ts'
 
 export interface InlineSwitch {
@@ -47,7 +49,7 @@ export async function readInlineVersion(
  * guard_inline_rows. In a transaction of its own, before the switch, because workers write the tables until
  * then. Who has the role of appenders may write them from then on.
  */
-export async function guardRows(
+async function guardRows(
   pool: pg.Pool,
   { schema, roles }: LogNames,
   { name, version, schemaName }: ProjectionVersion,
@@ -61,7 +63,7 @@ export async function guardRows(
       from pg_class as c
       join pg_namespace as n on n.oid = c.relnamespace
       where n.nspname = $1
-        and c.relkind = 'r'
+        and c.relkind in ('r', 'p')
         and not exists (
           select
           from pg_trigger as t
@@ -81,6 +83,18 @@ export async function guardRows(
     }
     failpoint('inline-guarded')
   })
+}
+
+/** Does what has to be done before a version becomes inline, and hurts nobody if it does not. */
+export async function prepareVersion(
+  pool: pg.Pool,
+  names: LogNames,
+  version: ProjectionVersion,
+  lockTimeoutMs: number,
+): Promise<void> {
+  await guardRows(pool, names, version, lockTimeoutMs)
+  // Workers may be gone that would have done so.
+  await concludeRepartition(pool, names, projectionSubscription(version))
 }
 
 /** Who appends writes the rows with rights of his own. */
@@ -108,7 +122,7 @@ export async function guardSuccessors(
   if ((await readInlineVersion(pool, names, name)) === null) return
   const versions = await listVersions(pool, names, name)
   const successors = versions.filter(({ state }) => state === 'ready' || state === 'standby')
-  for (const version of successors) await guardRows(pool, names, version, lockTimeoutMs)
+  for (const version of successors) await prepareVersion(pool, names, version, lockTimeoutMs)
 }
 
 /**
@@ -121,26 +135,26 @@ async function requireWorkers(
   change: InlineSwitch,
 ): Promise<void> {
   const { name, version } = change
-  const { rows } = await client.query<{ lag: string | null; waits: boolean }>(
+  const { rows } = await client.query<{ partition: number | null; lag: string; waits: boolean }>(
     /* sql */ `
-    select
-      max(q.position - s.position)::text as lag,
+    select s.partition, coalesce(q.position - s.position, 0)::text as lag,
       exists (${unsequencedEvents(names.schema)}) as waits
     from ${names.schema}.sequencer as q
     left join ${names.schema}.subscriptions as s
-      on s.kind = 'projection' and s.name = $1 and s.version = $2
-    group by q.position, q.low_incarnation, q.low_xid`,
+      on s.kind = 'projection' and s.name = $1 and s.version = $2`,
     [name, version],
   )
-  const lag = BigInt(rows[0]?.lag ?? 0)
-  const isSequenced = rows[0]?.waits !== true
+  const lags = rows.map(({ partition, lag }) => ({ partition: partition ?? 0, lag: BigInt(lag) }))
+  const id = { kind: 'projection', name, version: version ?? 0 } as const
+  const owners = lags
+    .filter(({ lag }) => lag > 0n)
+    .map(({ partition }) => ownershipLockKey(names, id, partition))
   const leader = leaderLockKey(names.schema)
-  const owner = ownershipLockKey(names, { kind: 'projection', name, version: version ?? 0 })
-  const held = await readHeldLocks(client, [leader, owner])
-  const isLed = isSequenced || held.has(leader)
-  const isDelivered = version === null || lag === 0n || held.has(owner)
-  if (isLed && isDelivered) return
-  throw behind(change, lag, isLed ? undelivered : unsequenced, 0)
+  const held = await readHeldLocks(client, [leader, ...owners])
+  const isLed = rows[0]?.waits !== true || held.has(leader)
+  if (isLed && owners.every((owner) => held.has(owner))) return
+  const most = lags.reduce((longest, { lag }) => (lag > longest ? lag : longest), 0n)
+  throw behind(change, most, isLed ? undelivered : unsequenced, 0)
 }
 
 /**
@@ -165,7 +179,7 @@ export async function switchInline(
     if (row?.is_done === true) break
     if (performance.now() >= until) {
       const lag = BigInt(row?.head ?? 0) - BigInt(row?.position ?? row?.head ?? 0)
-      throw behind(change, lag, row?.is_sequenced === true ? undelivered : unsequenced, holdMs)
+      throw behind(change, lag, reasonOf(row), holdMs)
     }
     await delay(timing.lookMs)
   }
@@ -177,6 +191,7 @@ interface SwitchRow {
   readonly position: string | null
   readonly head: string
   readonly is_sequenced: boolean
+  readonly is_dividing: boolean
 }
 
 async function trySwitch(
@@ -187,7 +202,7 @@ async function trySwitch(
   try {
     const { rows } = await client.query<SwitchRow>(
       /* sql */ `
-      select is_done, position::text, head::text, is_sequenced
+      select is_done, position::text, head::text, is_sequenced, is_dividing
       from ${schema}.switch_inline($1, $2)`,
       [name, version],
     )
@@ -204,6 +219,12 @@ async function trySwitch(
 
 const unsequenced = 'events have no positions yet: run a worker'
 const undelivered = 'it is behind: run a worker that defines it'
+const undivided = 'its number of partitions is about to change: run a worker that defines it'
+
+function reasonOf(row: SwitchRow | undefined): string {
+  if (row?.is_sequenced !== true) return unsequenced
+  return row.is_dividing ? undivided : undelivered
+}
 
 /** Errors for which another attempt may be all that is needed. */
 const passing = new WeakSet<object>()
