@@ -275,8 +275,17 @@ export {
 } from './worker/doctor/diagnose.ts'
 export type { CheckName, DoctorFinding } from './worker/doctor/diagnosis.ts'
 export type { DroppableKind } from './worker/drop-subscription.ts'
+export {
+  type LoadLimit,
+  type LoadLimitHandler,
+  type LoadLimits,
+  limitLoad,
+  loadLimit,
+  type Refusal,
+} from './worker/load-limit.ts'
 export { type MigrateOptions, type MigrateResult, migrate } from './worker/migrate.ts'
 export type { ParkedStore } from './worker/parked.ts'
+export type { Pressure, PressureOptions } from './worker/pressure.ts'
 export type { ShedStore } from './worker/shed.ts'
 export type {
   LogStatus,

@@ -79,6 +79,9 @@ export interface EventStore<D extends AnyEventDefinition = AnyEventDefinition>
     decide: (events: readonly RecordedEventOf<D>[]) => A | Promise<A>,
     options?: DecideOptions,
   ): Promise<DecideResult<Extract<A, Rejection>>>
+
+  /** Appends that share transactions and are queued or under way. */
+  pendingAppends(): number
 }
 
 export interface EventStoreContext {
@@ -152,6 +155,7 @@ export function eventStore<D extends AnyEventDefinition = AnyEventDefinition>(
       return (await decideOn(parts, query, decide as never, options)) as never
     },
     ...eventReader<D>(context),
+    pendingAppends: () => group.pending + inlineGroup.pending,
     close: async () => {
       await Promise.all([group.close(), inlineGroup.close()])
     },

@@ -85,6 +85,11 @@ export class GroupCommit {
     this.#waiting = pLimit(this.#options.maxWaiting)
   }
 
+  /** Appends that are queued or under way. */
+  get pending(): number {
+    return this.#pending
+  }
+
   /**
    * Carries out an append, in a transaction that it may share with others.
    *

@@ -81,6 +81,7 @@ import { type AuditOptions, type AuditResult, audit } from './audit.ts'
 import { type Diagnosis, type DoctorOptions, diagnose } from './doctor/diagnose.ts'
 import { type DroppableKind, dropSubscription } from './drop-subscription.ts'
 import { type ParkedStore, parkedStore } from './parked.ts'
+import { type Pressure, type PressureOptions, readPressure } from './pressure.ts'
 import { requireLog } from './require-log.ts'
 import { type ShedStore, shedStore } from './shed.ts'
 import { type LogStatus, readStatus } from './status.ts'
@@ -230,6 +231,11 @@ export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
   ): Promise<T>
 
   status(): Promise<LogStatus>
+  /**
+   * Tells how much waits: appends of this store, events without a position, and what subscriptions have yet to
+   * apply. See `readPressure`; `loadLimit` refuses HTTP requests by it.
+   */
+  pressure(options?: PressureOptions): Promise<Pressure>
   /** Finds out what keeps the log from working, or will. See `diagnose`. */
   doctor(options?: DoctorOptions): Promise<Diagnosis>
 
@@ -358,6 +364,7 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
       importEvents({ connectionString, names, maxEventBytes, inline }, imported, importing),
     once: (scope, key, fn) => once(pool, scope, key, fn, { schema: names.schema }),
     status: () => readStatus(pool, names, jobSchema),
+    pressure: (of) => readPressure(pool, names, events.pendingAppends(), of),
     doctor: (limits) => diagnose({ connectionString, schema: names.schema, ...limits }),
     seal: (sealing) => sealAll(pool, names, sealing),
     verify: (verification) => verifyLog(pool, names, verification),
