@@ -1,5 +1,6 @@
 import { isTidemarkError } from '../core/tidemark-error.ts'
 import { pause } from '../db/wait.ts'
+import { BatchSize } from '../subscriptions/batch-size.ts'
 import type { OutboxMessage, Publisher } from './publisher.ts'
 
 /** Pauses between two attempts. */
@@ -16,7 +17,9 @@ export interface Trouble {
 }
 
 /**
- * Publishes messages until the broker has confirmed them, however long that takes.
+ * Publishes messages until the broker has confirmed them, however long that takes. After a failure one message
+ * is tried by itself, then twice as many each time: a broker that is ill gets little to do, and what it has
+ * confirmed is not sent again.
  *
  * @param onTrouble called after each attempt that failed.
  * @returns false when it was aborted first: any of the messages may have been published.
@@ -28,22 +31,28 @@ export async function publishPatiently(
   onTrouble: (trouble: Trouble) => Promise<void>,
   signal: AbortSignal,
 ): Promise<boolean> {
-  let since: Date | undefined
+  const size = new BatchSize(Math.max(1, messages.length), Number.POSITIVE_INFINITY)
+  let trouble: Trouble | undefined
   let restMs = pauseMs.first
-  for (let attempts = 1; !signal.aborted; attempts += 1) {
+  for (let left = messages; left.length > 0; ) {
+    if (signal.aborted) return false
+    const some = left.slice(0, size.current)
     try {
-      await unlessOverdue(publisher.publish(messages, signal), signal)
-      return true
+      await unlessOverdue(publisher.publish(some, signal), signal)
+      left = left.slice(some.length)
+      size.took(some.length, 0)
+      restMs = pauseMs.first
     } catch (error) {
       if (signal.aborted) return false
       if (isTidemarkError(error, 'MESSAGE_REFUSED')) throw error
-      since ??= new Date()
-      await onTrouble({ since, attempts, error })
+      size.failed()
+      trouble = { since: new Date(), ...trouble, attempts: (trouble?.attempts ?? 0) + 1, error }
+      await onTrouble(trouble)
       await pause(Math.max(restMs * (0.5 + Math.random()), retryAfter(error)), signal)
       restMs = Math.min(restMs * 2, pauseMs.longest)
     }
   }
-  return false
+  return true
 }
 
 function retryAfter(error: unknown): number {

@@ -1,6 +1,7 @@
 import { isTidemarkError, TidemarkError } from '../core/tidemark-error.ts'
 import { pause } from '../db/wait.ts'
 import { applyRun } from './apply-run.ts'
+import { BatchSize } from './batch-size.ts'
 import { type Checkpoint, checkpointRegressed, noteOwner, readCheckpoint } from './checkpoint.ts'
 import { isFinal } from './is-final.ts'
 import type { Lease } from './log-session.ts'
@@ -80,6 +81,7 @@ async function deliverRuns(
   const { head } = context.session
   const { haltAt } = context
   let cursor: LogCursor = { position: start, insertId: null }
+  const size = new BatchSize(context.batchSize)
   let ahead: Promise<LogRun> | undefined
   let rest: Rest = 'open'
   try {
@@ -89,18 +91,20 @@ async function deliverRuns(
         if (rest === 'divided') return
         continue
       }
-      const run: LogRun = await (ahead ?? readNext(subscriber, context, cursor))
+      const run: LogRun = await (ahead ?? readNext(subscriber, context, cursor, size))
       if (run.end.position === cursor.position) {
         // Somebody announced a position that the ledger does not have.
         await pause(headPauseMs, signal)
         continue
       }
-      ahead = readAhead(subscriber, context, run.end)
+      ahead = readAhead(subscriber, context, run.end, size)
       subscriber.observe?.(head.position - cursor.position)
+      const passed = Number(run.end.position - cursor.position)
+      const began = performance.now()
       await applyRun(subscriber, context, cursor, run, signal)
       if (signal.aborted) return
+      size.took(passed, performance.now() - began)
       healthy()
-      const passed = Number(run.end.position - cursor.position)
       cursor = run.end
       context.onChunk?.(cursor.position, run.events?.length ?? null)
       await context.pace?.(passed, signal)
@@ -116,10 +120,11 @@ function readAhead(
   subscriber: Subscriber,
   context: Delivery,
   after: LogCursor,
+  size: BatchSize,
 ): Promise<LogRun> | undefined {
   const hasMore = context.session.head.position > after.position
   if (!hasMore || after.position === context.haltAt) return undefined
-  const ahead = readNext(subscriber, context, after)
+  const ahead = readNext(subscriber, context, after, size)
   ahead.catch(() => {})
   return ahead
 }

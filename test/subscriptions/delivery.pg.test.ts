@@ -52,6 +52,30 @@ test('delivers the whole log in order, and then what is appended', async () => {
   expect(await readApplied(database.pool, name)).toEqual(await expectedAfter(0n))
 })
 
+test('what takes long to apply comes in short transactions, and in long ones once it does not', async () => {
+  const name = newName()
+  const from = await sequenceNow(database.pool)
+  const recording = await recordingSubscriber(database.pool, name, { from })
+  let msPerEvent = 15
+  const sizes: number[] = []
+  const subscriber = applyingBy(recording, async (client, events) => {
+    sizes.push(events.length)
+    await new Promise((resolve) => setTimeout(resolve, events.length * msPerEvent))
+    await applyOf(recording)(client, events)
+  })
+  await append(database.pool, 'slow', 600)
+  const head = await sequenceNow(database.pool)
+  start(subscriber, { batchSize: 100 })
+  await until('a third chunk', () => sizes.length === 3)
+  msPerEvent = 0
+  await untilAt(database.pool, name, head)
+  // The second was read ahead before the first was applied. A second is what one may take.
+  expect(sizes.slice(0, 2)).toEqual([100, 100])
+  expect(sizes[2]).toBeLessThanOrEqual(66)
+  expect(Math.max(...sizes.slice(3))).toBe(100)
+  expect(await readApplied(database.pool, name)).toEqual(await expectedAfter(from))
+})
+
 test('begins behind its checkpoint', async () => {
   const name = newName()
   const from = await sequenceNow(database.pool)
