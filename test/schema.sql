@@ -609,11 +609,11 @@ create function tidemark.capture_existing(
 
 create function tidemark.capture_row()
   returns trigger
-  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp set TimeZone=UTC set DateStyle=ISO, YMD set IntervalStyle=postgres set bytea_output=hex set extra_float_digits=1;
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.capture_truncate()
   returns trigger
-  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp set TimeZone=UTC set DateStyle=ISO, YMD set IntervalStyle=postgres set bytea_output=hex set extra_float_digits=1 set row_security=off;
+  language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
 
 create function tidemark.captured_row(
   raw jsonb,
@@ -801,6 +801,14 @@ create function tidemark.guard_inline_rows()
 create function tidemark.guard_outbox()
   returns trigger
   language plpgsql volatile parallel unsafe security definer set search_path=pg_catalog, pg_temp;
+
+create function tidemark.hand_over_row()
+  returns trigger
+  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp set TimeZone=UTC set DateStyle=ISO, YMD set IntervalStyle=postgres set bytea_output=hex set extra_float_digits=1;
+
+create function tidemark.hand_over_rows()
+  returns trigger
+  language plpgsql volatile parallel unsafe set search_path=pg_catalog, pg_temp set TimeZone=UTC set DateStyle=ISO, YMD set IntervalStyle=postgres set bytea_output=hex set extra_float_digits=1 set row_security=off;
 
 create function tidemark.hash_events(
   after bigint,
@@ -1356,9 +1364,8 @@ returns:  whether there was an event to append
 raises:   as append_captured
 locks:    as append_captured';
 comment on function tidemark.capture_row() is 'Appends what became of a row of a captured table. Runs with the rights of the log''s owner, so that who
-changes the table need not be allowed to append.
-
-Texts of times, bytes and numbers do not depend on how the session writes them.
+changes the table need not be allowed to append. What the row was and is it gets as text from hand_over_row,
+which fires right before: it runs nothing that belongs to the table''s columns.
 
 argument 0: the category, which begins stream ids and event types
 argument 1: schema version of the events
@@ -1368,13 +1375,14 @@ argument 4: columns that are recorded, or that are not, as the text of a text[]
 argument 5: columns that were recorded when the capture was installed, as the text of a text[]
 argument 6: and all after it: the columns of the key
 returns:    null (row trigger)
-raises:     as append_captured
+raises:     55000 nothing was handed over; as append_captured
 locks:      as append_captured';
-comment on function tidemark.capture_truncate() is 'Appends, before a captured table is truncated, that each of its rows was deleted.
+comment on function tidemark.capture_truncate() is 'Appends, before a captured table is truncated, that each of its rows was deleted. hand_over_rows, which fires
+right before, says what they are.
 
 arguments: as of capture_row
 returns:   null (statement trigger)
-raises:    42501 the log''s owner may not read the table, or not all of its rows; as append_captured
+raises:    55000 nothing was handed over; as append_captured
 locks:     as append_captured';
 comment on function tidemark.captured_row(pg_catalog.jsonb,pg_catalog.text[]) is 'Makes of a row what an event of its capture says of it: without the columns that are left out, and with
 numbers that doubles cannot hold as texts.
@@ -1582,6 +1590,21 @@ returns: null (statement trigger)
 raises:  42501 it was put on another table
          TM011 the log was restored or copied here, and no incarnation has begun since
          TM003 an id is not this transaction''s';
+comment on function tidemark.hand_over_row() is 'Hands what became of a row of a captured table over to capture_row, which fires next.
+
+Runs with the rights of who changes the table, because to_jsonb runs casts that a column''s type brings
+along: whoever owns the type wrote them, and must not get the rights of the log''s owner by it. So what is
+handed over is a text, in a setting of the session that capture_row empties at once. See decision 37.
+
+Texts of times, bytes and numbers do not depend on how the session writes them.
+
+returns: null (row trigger)';
+comment on function tidemark.hand_over_rows() is 'Hands all rows of a captured table that is about to be truncated over to capture_truncate, which fires
+next. See hand_over_row.
+
+returns: null (statement trigger)
+raises:  42501 who truncates the table may not read it, or not all of its rows; 54000 and 53200 they are too
+         much for one text';
 comment on function tidemark.hash_events(bigint,bigint,bigint) is 'Hashes the events of a range of positions, each by itself. The canonical form that is hashed is
 described in docs/integrity.md; `tidemark verify` has a statement of its own for it, because it
 trusts no function of the log''s schema.

@@ -66,7 +66,6 @@ export async function installCapture(
     const locked = await readTable(client, facts.sqlName)
     await refuseOthers(client, names, locked, options.as)
     const capture = describe(locked, options)
-    await letOwnerRead(client, names, locked)
     await createTriggers(client, names, locked, capture)
     const { category, key, known } = capture
     return { table: locked.sqlName, category, key, columns: known }
@@ -105,11 +104,15 @@ async function refuseOthers(
   }
 }
 
-/** The names of the triggers of a log's captures. */
+/** The names of the triggers of a log's captures: of each pair, the first hands over to the second. */
 export function triggerNames({ schema }: LogNames) {
   // Triggers fire in the order of their names: before others can change the row again, whose events
   // would come first then.
-  return { row: `00_${schema}_capture`, truncate: `00_${schema}_capture_truncate` }
+  const name = `00_${schema}_capture`
+  return {
+    row: [`${name}_1`, `${name}_2`],
+    truncate: [`${name}_truncate_1`, `${name}_truncate_2`],
+  } as const
 }
 
 /** Replaces the triggers, so that there is no moment without. They fire in every replication role. */
@@ -122,47 +125,40 @@ async function createTriggers(
   const { schema } = names
   const values = encodeArguments(capture).map(quoteLiteral).join(', ')
   const { row, truncate } = triggerNames(names)
-  await client.query(/* sql */ `
-    create or replace trigger ${quoteIdent(row)}
-      after insert or update or delete on ${table.sqlName}
-      for each row execute function ${schema}.capture_row(${values});
-    alter table ${table.sqlName} enable always trigger ${quoteIdent(row)}`)
+  const create = async (name: string, on: string, call: string) => {
+    await client.query(/* sql */ `
+      create or replace trigger ${quoteIdent(name)} ${on} execute function ${schema}.${call}`)
+  }
+  const onRow = `after insert or update or delete on ${table.sqlName} for each row`
+  await create(row[0], onRow, 'hand_over_row()')
+  await create(row[1], onRow, `capture_row(${values})`)
+  await enableAlways(client, table.sqlName, row)
   // A partition may be truncated by itself; with the whole table, each of them is.
   for (const leaf of table.leaves) {
-    await client.query(/* sql */ `
-      create or replace trigger ${quoteIdent(truncate)}
-        before truncate on ${leaf}
-        for each statement execute function ${schema}.capture_truncate(${values});
-      alter table ${leaf} enable always trigger ${quoteIdent(truncate)}`)
+    const onTruncate = `before truncate on ${leaf} for each statement`
+    await create(truncate[0], onTruncate, 'hand_over_rows()')
+    await create(truncate[1], onTruncate, `capture_truncate(${values})`)
+    await enableAlways(client, leaf, truncate)
   }
 }
 
-/** A truncate records the rows with the rights of the log's owner. */
-async function letOwnerRead(
+async function enableAlways(
   client: pg.ClientBase,
-  { schema }: LogNames,
-  table: TableFacts,
+  table: string,
+  triggers: readonly string[],
 ): Promise<void> {
-  const { rows } = await client.query<{
-    owner: string
-    uses: boolean
-    leaf: string
-    reads: boolean
-  }>(
-    /* sql */ `
-    select
-      p.proowner::regrole::text as owner,
-      has_schema_privilege(p.proowner, $2, 'usage') as uses,
-      l.leaf,
-      has_table_privilege(p.proowner, l.leaf, 'select') as reads
-    from pg_proc as p
-    cross join unnest($3::text[]) as l (leaf)
-    where p.oid = $1::regproc`,
-    [`${schema}.capture_truncate`, table.schema, table.leaves],
-  )
-  for (const { owner, uses, leaf, reads } of rows) {
-    if (!uses) await client.query(`grant usage on schema ${quoteIdent(table.schema)} to ${owner}`)
-    if (!reads) await client.query(`grant select on ${leaf} to ${owner}`)
+  for (const name of triggers) {
+    await client.query(`alter table ${table} enable always trigger ${quoteIdent(name)}`)
+  }
+}
+
+async function dropTriggers(
+  client: pg.ClientBase,
+  table: string,
+  triggers: readonly string[],
+): Promise<void> {
+  for (const name of triggers) {
+    await client.query(`drop trigger if exists ${quoteIdent(name)} on ${table}`)
   }
 }
 
@@ -196,10 +192,8 @@ export async function removeCapture(
     const capture = await findCapture(client, names, facts.sqlName)
     if (capture === undefined) throw notCaptured(facts.sqlName)
     const { row, truncate } = triggerNames(names)
-    await client.query(`drop trigger if exists ${quoteIdent(row)} on ${facts.sqlName}`)
-    for (const leaf of facts.leaves) {
-      await client.query(`drop trigger if exists ${quoteIdent(truncate)} on ${leaf}`)
-    }
+    await dropTriggers(client, facts.sqlName, row)
+    for (const leaf of facts.leaves) await dropTriggers(client, leaf, truncate)
     return { table: facts.sqlName, category: capture.category }
   })
 }

@@ -36,7 +36,7 @@ export async function listCaptures(
 ): Promise<readonly Capture[]> {
   const rows = await run<Row>(connection, {
     text: listSql,
-    values: [`${schema}.capture_row`, `${schema}.capture_truncate`],
+    values: functionsOf(schema),
   })
   return rows.map((row) => {
     const capture = decodeArguments(row.arguments)
@@ -70,10 +70,16 @@ export async function readArguments(
 ): Promise<CaptureArguments | undefined> {
   const rows = await run<Row>(connection, {
     text: listSql,
-    values: [`${schema}.capture_row`, `${schema}.capture_truncate`],
+    values: functionsOf(schema),
   })
   const row = rows.find((one) => one.table === table)
   return row === undefined ? undefined : decodeArguments(row.arguments)
+}
+
+/** Those of the triggers, in the order of the statement's parameters. */
+function functionsOf(schema: string): readonly string[] {
+  const names = ['capture_row', 'capture_truncate', 'hand_over_row', 'hand_over_rows']
+  return names.map((name) => `${schema}.${name}`)
 }
 
 function findProblems(row: Row, { key, filter, exact }: CaptureArguments): readonly string[] {
@@ -118,7 +124,13 @@ const listSql = /* sql */ `
   select
     format('%I.%I', n.nspname, c.relname) as table,
     t.tgargs as arguments,
-    t.tgenabled = 'A' as is_enabled,
+    t.tgenabled = 'A' and exists (
+      select
+      from pg_trigger as u
+      where u.tgrelid = c.oid
+        and u.tgfoid = $3::regproc
+        and u.tgenabled = 'A'
+    ) as is_enabled,
     a.columns,
     a.virtual,
     a.exact,
@@ -139,11 +151,11 @@ const listSql = /* sql */ `
       select format('%I.%I', pn.nspname, p.relname)
       from pg_class as p
       join pg_namespace as pn on pn.oid = p.relnamespace
-      where not exists (
-        select
+      where 2 > (
+        select count(*)
         from pg_trigger as u
         where u.tgrelid = p.oid
-          and u.tgfoid = $2::regproc
+          and u.tgfoid in ($2::regproc, $4::regproc)
           and u.tgenabled = 'A'
       )
         and p.relkind = 'r'

@@ -10,6 +10,7 @@ import { readTable, type TableFacts } from './captured-table.ts'
 import { notCaptured } from './install-capture.ts'
 import { readArguments } from './list-captures.ts'
 import { tableError } from './lock-tables.ts'
+import { refuseForeignCasts } from './refuse-foreign-casts.ts'
 
 export interface CaptureSnapshotOptions {
   /** Rows to look at, and to hold, at once. Default 500. */
@@ -54,7 +55,9 @@ const retryMs = 50
  * Each batch is a transaction that holds its rows. Rows that others hold are left for the end, and then
  * waited for one by one: it never waits while others wait for it.
  *
- * @throws TABLE_NOT_CAPTURED, PRIVILEGE_MISSING, OPERATION_CANCELLED
+ * Runs as who calls it, and so refuses a table whose types bring casts of others along.
+ *
+ * @throws TABLE_NOT_CAPTURED, TABLE_NOT_CAPTURABLE, PRIVILEGE_MISSING, OPERATION_CANCELLED
  */
 export async function snapshotCapture(
   pool: pg.Pool,
@@ -99,6 +102,7 @@ async function open(
     const table = await readTable(client, tableName)
     const capture = await readArguments(client, names, table.sqlName)
     if (capture === undefined) throw notCaptured(table.sqlName)
+    await refuseForeignCasts(client, table)
     return { table, capture }
   } finally {
     client.release()

@@ -165,7 +165,7 @@ test('folding the events gives the table, at each position, whatever sessions do
 
 test.each([
   ['capture_row', 'if v_old is not null then', 'if false then'],
-  ['capture_row', 'if old *= new then', 'if old.id % 2 = 0 then'],
+  ['hand_over_row', 'elsif old *= new then', 'elsif old.id % 2 = 0 then'],
   ['append_captured', ') + 1,', ') + 1 + (random() < 0.1)::integer,'],
 ])(
   'notices when %s is broken: %s',

@@ -117,31 +117,144 @@ test('who does not own log and table cannot capture it', async () => {
   await expect(again).rejects.toMatchObject({ code: 'PRIVILEGE_MISSING' })
 })
 
-test('truncate is refused where row security would hide rows from the log', async () => {
-  const { name } = await login()
-  const owner = await createRole()
-  await database.pool.query(`grant usage, create on schema app to ${owner.name}`)
-  onTestFinished(async () => {
-    await database.pool.query(`drop owned by ${owner.name} cascade`)
-    await owner[Symbol.asyncDispose]()
-  })
+test('truncate is refused to who may not read all of the rows', async () => {
+  const { client, name } = await login()
   await database.pool.query(`create table app.secured (id integer primary key); insert into app.secured values (1);
-    alter table app.secured enable row level security`)
+    grant truncate on app.secured to ${name}`)
   await captures().install('app.secured', { as: 'secured' })
-  // As if a user owned the log who is subject to the policies.
-  await database.pool.query(`
-    grant usage on schema tidemark to ${owner.name};
-    grant select on app.secured to ${owner.name};
-    grant create on schema tidemark to ${owner.name};
-    alter function tidemark.capture_truncate() owner to ${owner.name}`)
-  try {
-    await expect(database.pool.query('truncate app.secured')).rejects.toMatchObject({
-      code: '42501',
-    })
-  } finally {
-    await database.pool.query(
-      `alter function tidemark.capture_truncate() owner to current_user; revoke all on schema tidemark from ${owner.name}`,
+  const truncate = () => client.query('truncate app.secured')
+  await expect(truncate()).rejects.toMatchObject({ code: '42501' })
+  await database.pool.query(`grant select on app.secured to ${name};
+    alter table app.secured enable row level security`)
+  await expect(truncate()).rejects.toMatchObject({ code: '42501' })
+  await database.pool.query('alter table app.secured disable row level security')
+  await truncate()
+  expect((await readCategory(database.pool, 'secured')).map(brief)).toEqual([
+    'secured-1 1 secured.deleted',
+  ])
+  await captures().remove('app.secured')
+})
+
+/** A table with a column whose cast to json, and that of a part of it, does what its owner wants. */
+async function makeEvilTable(table: string) {
+  const owner = await login()
+  await database.pool.query(`grant create on schema app to ${owner.name}`)
+  await owner.client.query(/* sql */ `
+    create table app.ran (who name, did text);
+    grant insert on app.ran to public;
+    create type app.${table}_kind as enum ('a', 'b');
+    create type app.${table}_pair as (kind app.${table}_kind, kinds app.${table}_kind[]);
+    create function app.${table}_evil(app.${table}_kind) returns json language plpgsql as $$
+    declare
+      statement text;
+    begin
+      insert into app.ran values (current_user, 'ran');
+      foreach statement in array array[
+        'select count(*) from tidemark.events',
+        'delete from tidemark.subscriptions',
+        'select tidemark.append(''victim-1'', ''any'', ''[{"type": "forged", "data": {}}]'')',
+        'select tidemark.append_captured(''victim-1'', ''[0:6]={victim,1,"{}","","{}","{}",id}'', ''created'', ''{}'', ''x'')',
+        'create role ${table}_super superuser',
+        'set role postgres'
+      ] loop
+        begin
+          execute statement;
+          insert into app.ran values (current_user, statement);
+        exception when others then
+          null;
+        end;
+      end loop;
+      return '"evil"';
+    end $$;
+    create cast (app.${table}_kind as json) with function app.${table}_evil(app.${table}_kind);
+    create table app.${table} (id integer primary key, kind app.${table}_kind, pair app.${table}_pair);
+    grant all on app.${table} to public`)
+  const ran = async () => {
+    const { rows } = await database.pool.query(
+      'select distinct who, did from app.ran order by 1, 2',
     )
+    return rows
   }
-  expect(name).toBeDefined()
+  return { owner, ran }
+}
+
+test('casts that a column brings along run with the rights of who writes, never of the log', async () => {
+  const { owner, ran } = await makeEvilTable('evil')
+  const writer = await login()
+  await captures().install('app.evil', { as: 'evil' })
+  for (const { client } of [owner, writer]) {
+    await client.query(`insert into app.evil values (1, 'a', '(a,"{a,b}")'), (2, 'b', null)`)
+    await client.query(`update app.evil set kind = 'b'`)
+    await client.query('delete from app.evil where id = 1')
+    await client.query('truncate app.evil')
+  }
+  const names = [owner.name, writer.name].sort()
+  expect(await ran()).toEqual(names.map((who) => ({ who, did: 'ran' })))
+  const events = await readCategory(database.pool, 'evil')
+  // The updates change nothing that is recorded.
+  expect(events).toHaveLength(8)
+  expect(events[0]?.data).toEqual({
+    row: { id: 1, kind: 'evil', pair: { kind: 'evil', kinds: ['evil', 'evil'] } },
+  })
+  expect(await readCategory(database.pool, 'victim')).toEqual([])
+
+  // A snapshot would run them as the log's owner.
+  await owner.client.query(`insert into app.evil values (1, 'a')`)
+  await expect(captures().snapshot('app.evil')).rejects.toMatchObject({
+    code: 'TABLE_NOT_CAPTURABLE',
+    message: expect.stringContaining('app.evil_kind as json'),
+  })
+  expect(await ran()).toEqual(names.map((who) => ({ who, did: 'ran' })))
+  await captures().remove('app.evil')
+  await owner.client.query('drop schema if exists nothing; drop table app.ran, app.evil')
+})
+
+test('who may write a captured table cannot say what became of its rows, nor read them by it', async () => {
+  const { client, name } = await login()
+  await database.pool.query(`create table app.guarded (id integer primary key, a text, secret text);
+    insert into app.guarded values (1, 'x', 'hidden');
+    grant insert, delete, update (a), select (id) on app.guarded to ${name}`)
+  await captures().install('app.guarded', { as: 'guarded' })
+  const forge = `select set_config('tidemark.captured', '{"id": 99, "a": "forged"}', false)`
+  const left = async () =>
+    (await client.query(`select current_setting('tidemark.captured', true) as captured`)).rows[0]
+  await client.query(forge)
+  await client.query(`update app.guarded set a = 'y' where id = 1`)
+  await client.query(forge)
+  await client.query(`update app.guarded set a = a where id = 1`).catch(() => {})
+  await client.query('begin')
+  await client.query(`update app.guarded set a = 'z' where id = 1`)
+  expect(await left()).toEqual({ captured: '' })
+  await client.query('commit')
+  await client.query(`with gone as (delete from app.guarded where id = 1 returning id)
+    insert into app.guarded select set_config('tidemark.captured', 'same', true)::text::integer from gone where false`)
+  const events = await readCategory(database.pool, 'guarded')
+  expect(events.map(brief)).toEqual([
+    'guarded-1 1 guarded.changed',
+    'guarded-1 2 guarded.changed',
+    'guarded-1 3 guarded.deleted',
+  ])
+  expect(events[0]?.data.row).toEqual({ id: 1, a: 'y', secret: 'hidden' })
+  await captures().remove('app.guarded')
+})
+
+test('a table that has lost one of its triggers takes no writes, and its list says why', async () => {
+  await database.pool.query(
+    `create schema if not exists app; create table app.half (id integer primary key)`,
+  )
+  await captures().install('app.half', { as: 'half' })
+  await database.pool.query(`alter table app.half disable trigger "00_tidemark_capture_1"`)
+  await expect(database.pool.query('insert into app.half values (1)')).rejects.toMatchObject({
+    code: '55000',
+    message: 'table app.half is captured by one trigger alone',
+  })
+  const [capture] = await captures().list()
+  expect(capture?.problems).toEqual([expect.stringContaining('trigger is disabled')])
+  await database.pool.query(`alter table app.half enable always trigger "00_tidemark_capture_1";
+    alter table app.half disable trigger "00_tidemark_capture_truncate_1"`)
+  await expect(database.pool.query('truncate app.half')).rejects.toMatchObject({ code: '55000' })
+  await captures().install('app.half', { as: 'half' })
+  await database.pool.query('insert into app.half values (1); truncate app.half')
+  expect((await captures().list())[0]?.problems).toEqual([])
+  await captures().remove('app.half')
 })
