@@ -41,6 +41,8 @@ interface Claim extends PartitionClaim {
   readonly key: string
   readonly lost: AbortController
   owned: boolean
+  /** Whether whoever wanted it knows that he owns it. */
+  isLeased: boolean
 }
 
 /**
@@ -102,14 +104,17 @@ export class LogSession {
     signal: AbortSignal,
   ): Promise<Lease | undefined> {
     const lost = new AbortController()
-    const claim: Claim = { ...wanted, lost, owned: false }
+    const claim: Claim = { ...wanted, lost, owned: false, isLeased: false }
     this.#claims.add(claim)
     this.#hurry()
     const lease: Lease = { lost: lost.signal, release: () => this.#release(claim) }
     while (!claim.owned && !signal.aborted) await this.#looks.next(signal)
-    if (!signal.aborted) return lease
-    await lease.release()
-    return undefined
+    if (signal.aborted) {
+      await lease.release()
+      return undefined
+    }
+    claim.isLeased = true
+    return lease
   }
 
   /** What tells whether versions of projections came or changed; undefined before the first look. */
@@ -222,11 +227,15 @@ export class LogSession {
     this.#isHurried = false
   }
 
-  /** For good: whoever held a lease has to look where its subscription is now. */
+  /**
+   * For good: whoever held a lease has to look where its subscription is now. What nobody was told of yet is
+   * claimed by the next session, for those who still wait.
+   */
   #loseAll(): void {
     for (const claim of [...this.#claims].filter(({ owned }) => owned)) {
-      this.#claims.delete(claim)
       claim.owned = false
+      if (!claim.isLeased) continue
+      this.#claims.delete(claim)
       claim.lost.abort()
     }
   }

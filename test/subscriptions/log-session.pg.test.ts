@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { silentLogger } from '../../src/core/logger.ts'
-import { logNames } from '../../src/db/log-names.ts'
+import { advisoryLockKey, logNames } from '../../src/db/log-names.ts'
 import { leaderLockKey } from '../../src/sequencer/leader-lock.ts'
 import { LogSession } from '../../src/subscriptions/log-session.ts'
 import { inBackground } from '../sequencer/background.ts'
@@ -66,5 +66,34 @@ test('is told that a version of a projection was made, has changed or is gone', 
     await database.pool.query(change)
     await until('the change to be told', isTold)
   }
+  await running.stop()
+})
+
+test('claims again what is lost with its session before anybody was told of it', async () => {
+  const other = await database.client()
+  const followers = advisoryLockKey(names.schema, 'followers:projection:p:1').toString()
+  await other.query('select pg_advisory_lock($1)', [followers])
+  const { session, running } = startSession()
+  const signal = new AbortController().signal
+  const lease = session.hold(4711n, signal)
+  const isHeld = watch(lease)
+  // In the same look, after the other: it stands still here, with a lock that it has told nobody of.
+  const id = { kind: 'projection', name: 'p', version: 1 } as const
+  const partition = session.own(id, signal, { index: 0, count: 2 })
+  const isOwned = watch(partition)
+  const found = await until('the session to stand still', async () => {
+    const { rows } = await database.pool.query<{ pid: number }>(/* sql */ `
+      select w.pid
+      from pg_locks as w
+      join pg_locks as h on h.pid = w.pid and h.granted and h.locktype = 'advisory' and h.objid = 4711
+      where w.locktype = 'advisory' and not w.granted`)
+    return rows[0]
+  })
+  expect(isHeld()).toBe(false)
+  await database.pool.query('select pg_terminate_backend($1)', [found.pid])
+  await other.query('select pg_advisory_unlock_all()')
+  await until('both to be claimed by the next session', () => isHeld() && isOwned())
+  expect((await lease)?.lost.aborted).toBe(false)
+  await Promise.all([lease, partition].map(async (one) => (await one)?.release()))
   await running.stop()
 })
