@@ -40,6 +40,7 @@ export const sqlstate = {
   dependentObjectsStillExist: '2BP01',
   invalidTableDefinition: '42P16',
   noActiveSqlTransaction: '25P01',
+  inFailedSqlTransaction: '25P02',
   duplicateObject: '42710',
 } as const
 

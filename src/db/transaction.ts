@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { isPipelined } from './session/client-internals.ts'
 import { settleAll } from './settle-all.ts'
 
 export interface TransactionOptions {
@@ -31,8 +32,10 @@ export async function transaction<T>(
   const client = await pool.connect()
   let broken: Error | undefined
   try {
-    // Not awaited by itself: on a pipelined connection the first statements travel with it.
-    const [, result] = await settleAll([client.query(begin), body(client)])
+    const begun = client.query(begin)
+    // Not awaited by itself on a pipelined connection: the first statements travel with it.
+    if (!isPipelined(client)) await begun
+    const [, result] = await settleAll([begun, body(client)])
     const { command } = await client.query('commit')
     if (command !== 'COMMIT') throw new Error('the server rolled the transaction back at commit')
     return result

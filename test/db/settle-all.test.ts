@@ -26,3 +26,12 @@ test('an error waits until everything has ended', async () => {
   slow.resolve()
   await expect(failed).rejects.toThrow('no')
 })
+
+test('of errors of one transaction the one that says why it failed is thrown', async () => {
+  const aborted = Object.assign(new Error('the transaction is aborted'), { code: '25P02' })
+  const wrapped = new Error('the handler failed', { cause: aborted })
+  const why = new Error('division by zero')
+  await expect(settleAll([Promise.reject(aborted), Promise.reject(why)])).rejects.toBe(why)
+  await expect(settleAll([Promise.reject(wrapped), Promise.reject(why)])).rejects.toBe(why)
+  await expect(settleAll([Promise.reject(aborted), 1])).rejects.toBe(aborted)
+})

@@ -5,6 +5,7 @@ import type pg from 'pg'
 interface Internals {
   readonly processID: number | null
   readonly readyForQuery: boolean | null
+  readonly pipeline?: boolean
   readonly connection: { readonly stream: Socket }
 }
 
@@ -24,4 +25,9 @@ export function socketOf(client: pg.ClientBase): Socket {
 /** Tells whether a statement is under way. */
 export function isWaiting(client: pg.ClientBase): boolean {
   return (client as unknown as Internals).readyForQuery === false
+}
+
+/** Tells whether statements may be issued without waiting for the answers to those before. */
+export function isPipelined(client: pg.ClientBase): boolean {
+  return (client as unknown as Internals).pipeline === true
 }

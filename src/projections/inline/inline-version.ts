@@ -16,6 +16,7 @@ import type { AnyProjection } from '../projection.ts'
 import { definitionHash, versionSchema } from '../tables/ddl.ts'
 import { declaredOtherwise, drifted } from '../tables/drift.ts'
 import type { AppendedEvent, InlineDebt, InlineDebts } from './inline-debts.ts'
+import { watchFailure } from './watch-failure.ts'
 
 /** What one transaction has to apply to one version. */
 export interface InlineShare {
@@ -95,13 +96,23 @@ export class InlineVersion {
    */
   async apply(client: pg.ClientBase, { chunk }: InlineShare): Promise<void> {
     const subscriber = this.#take()
+    const watched = watchFailure(client)
     try {
-      await settleAll(subscriber.lanes.map((lane) => lane.apply(client, chunk)))
+      await settleAll(subscriber.lanes.map((lane) => lane.apply(watched.client, chunk)))
     } catch (error) {
-      throw isTidemarkError(error) || isTransient(error) ? error : this.#refused(error)
+      throw this.#failed(error, watched.failure())
     } finally {
       this.#putBack(subscriber)
     }
+    // A handler has caught it, and nothing can be written any more.
+    const failure = watched.failure()
+    if (failure !== undefined) throw this.#failed(failure, failure)
+  }
+
+  /** @param refusal of the server, that may be behind it. */
+  #failed(error: unknown, refusal: unknown): unknown {
+    if (refusal !== undefined && isTransient(refusal)) return refusal
+    return isTidemarkError(error) || isTransient(error) ? error : this.#refused(error)
   }
 
   #using<T>(body: (subscriber: Subscriber) => T): T {

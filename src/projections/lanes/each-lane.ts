@@ -55,16 +55,24 @@ export class EachLane implements Lane {
     const sent: Sent[] = []
     try {
       for (const event of concerned) await this.#send(client, db, event, sent)
-    } finally {
-      await Promise.allSettled(sent.map(({ answer }) => answer))
+    } catch (error) {
+      // A handler that read after a statement which was refused only learns that the transaction has failed.
+      await this.#settle(entered, sent)
+      throw error
     }
-    await entered
-    for (const { event, answer } of sent) await this.#blame(event, answer)
+    await this.#settle(entered, sent)
   }
 
   committed(): void {}
 
   reset(): void {}
+
+  /** Waits for all answers. The event of the first statement that was refused is at fault. */
+  async #settle(entered: Promise<void>, sent: readonly Sent[]): Promise<void> {
+    await Promise.allSettled(sent.map(({ answer }) => answer))
+    await entered
+    for (const { event, answer } of sent) await this.#blame(event, answer)
+  }
 
   async #send(
     client: pg.ClientBase,
