@@ -32,6 +32,22 @@ export async function refundAttempt(
   )
 }
 
+/** Puts a job off whose attempt was not begun, and does not count it. Graphile-worker adds a second or more. */
+export async function postpone(
+  pool: pg.Pool,
+  jobSchema: string,
+  { id, locked_by }: GraphileJob,
+  until: Date,
+): Promise<void> {
+  await pool.query(
+    /* sql */ `
+    update ${quoteIdent(jobSchema)}._private_jobs
+    set attempts = greatest(attempts - 1, 0), run_at = greatest(run_at, $3)
+    where id = $1 and locked_by = $2`,
+    [id, locked_by, until],
+  )
+}
+
 /**
  * Whether a newer job has come with the key of this one while it ran: graphile-worker takes the key from the
  * old one then, and has it fail for good.

@@ -12,6 +12,7 @@ import { type JobRunner, startJobRunner } from './job-runner.ts'
 import { forgetRunner, showRunner, takeOverJobs } from './job-workers.ts'
 import { runTask } from './run-task.ts'
 import type { AnyTask } from './task.ts'
+import { TaskBreaker } from './task-breaker.ts'
 import type { TaskStore } from './task-context.ts'
 
 /** Schema in which graphile-worker installs itself unless told otherwise. */
@@ -68,10 +69,10 @@ async function runRunners(
   signal: AbortSignal,
 ): Promise<void> {
   const taskList: TaskList = Object.fromEntries(
-    tasks.map((task) => [
-      task.task,
-      (payload, helpers) => runTask(task, options, payload, helpers),
-    ]),
+    tasks.map((task) => {
+      const breaker = breakerOf(task, options.logger)
+      return [task.task, (payload, helpers) => runTask(task, options, payload, helpers, breaker)]
+    }),
   )
   const retiring = new Set<Promise<void>>()
   await keepTrying(
@@ -92,6 +93,14 @@ async function runRunners(
     { task: 'jobs', signal, logger: options.logger },
   )
   await Promise.all(retiring)
+}
+
+function breakerOf({ task, breaker }: AnyTask, logger: Logger): TaskBreaker | undefined {
+  if (breaker === null) return undefined
+  return new TaskBreaker(task, breaker, () => {
+    const message = `task "${task}" fails and is left alone for ${breaker.restMs} ms`
+    logger.warn({ task }, message)
+  })
 }
 
 /** Others see it before it takes a job, so that they find what it leaves when it dies. */

@@ -1,17 +1,17 @@
 import type { Job as GraphileJob, JobHelpers } from 'graphile-worker'
 import type pg from 'pg'
 import type { Logger } from '../core/logger.ts'
-import { isTidemarkError } from '../core/tidemark-error.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { once } from '../store/once.ts'
 import { causingStore } from './causing-store.ts'
 import { describeFailure } from './describe-failure.ts'
-import { isSuperseded, markPermanent, refundAttempt } from './job-attempts.ts'
+import { isSuperseded, markPermanent, postpone, refundAttempt } from './job-attempts.ts'
 import { type OpenedPayload, openPayload } from './job-origin.ts'
 import { isPending } from './ordered-jobs.ts'
 import { passLane } from './pass-lane.ts'
-import { PermanentError } from './permanent-error.ts'
+import { isPermanent } from './permanent-error.ts'
 import type { AnyTask } from './task.ts'
+import { CircuitOpenError, type TaskBreaker } from './task-breaker.ts'
 import type { TaskContext, TaskJob, TaskStore } from './task-context.ts'
 import { withTimeLimit } from './with-time-limit.ts'
 
@@ -35,6 +35,7 @@ export async function runTask(
   surroundings: TaskSurroundings,
   stored: unknown,
   helpers: JobHelpers,
+  breaker?: TaskBreaker,
 ): Promise<void> {
   const { pool, names } = surroundings
   const opened = openPayload(stored)
@@ -42,10 +43,12 @@ export async function runTask(
   // It was done, and the process died before graphile-worker knew: the next of its lane may run already.
   if (lane !== undefined && !(await isPending(pool, names, lane, key))) return
   const { abortSignal: stopping = new AbortController().signal } = helpers
-  try {
-    await withTimeLimit(task.timeoutMs, stopping, (signal) =>
+  const attempt = () =>
+    withTimeLimit(task.timeoutMs, stopping, (signal) =>
       task.run(opened.payload, contextOf(task, surroundings, opened, helpers, signal)),
     )
+  try {
+    await (breaker === undefined ? attempt() : breaker.run(attempt))
   } catch (error) {
     if (await isForgiven(task, surroundings, opened, helpers, stopping, error)) return
     throw lastError(error)
@@ -67,14 +70,10 @@ async function isForgiven(
     logger.info(fields, `a job of task "${task.task}" failed that a newer one has replaced`)
     return true
   }
-  if (isPermanent(error)) await markPermanent(pool, jobSchema, job)
+  if (error instanceof CircuitOpenError) await postpone(pool, jobSchema, job, error.until)
+  else if (isPermanent(error)) await markPermanent(pool, jobSchema, job)
   else if (stopping.aborted) await refundAttempt(pool, jobSchema, job)
   return false
-}
-
-/** A payload that the schema refuses stays as it is, too; once the schema is mended it can be retried. */
-function isPermanent(error: unknown): boolean {
-  return error instanceof PermanentError || isTidemarkError(error, 'EVENT_DATA_INVALID')
 }
 
 /** Graphile-worker keeps the message alone, and would write the stack to the log once more. */

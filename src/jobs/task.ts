@@ -2,6 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { validateData } from '../core/validate-data.ts'
 import { checkJobOptions } from './check-job-options.ts'
 import type { Job, JobOptions } from './job.ts'
+import { type BreakerOptions, requireBreaker } from './task-breaker.ts'
 import type { TaskContext } from './task-context.ts'
 
 /** How a kind of job is run. */
@@ -13,6 +14,11 @@ export interface TaskDefinition<S extends StandardSchemaV1> {
    * latest ten seconds later, even if the handler goes on. Default: as long as it takes.
    */
   readonly timeoutMs?: number
+  /**
+   * When each worker leaves its jobs alone for a while, because the service that they need is out of order. They
+   * are put off then, which counts as no attempt. Default: never.
+   */
+  readonly breaker?: BreakerOptions
   /** Does it. When it throws, it is tried again later; see `PermanentError`. */
   readonly run: (payload: StandardSchemaV1.InferOutput<S>, context: TaskContext) => Promise<unknown>
 }
@@ -27,6 +33,7 @@ export interface Task<Payload = unknown> extends AnyTask {
 export interface AnyTask {
   readonly task: string
   readonly timeoutMs: number | null
+  readonly breaker: BreakerOptions | null
   /** Checks a payload. @throws EVENT_DATA_INVALID */
   readonly check: (payload: unknown) => unknown
   /** @throws EVENT_DATA_INVALID when the schema refuses the payload; what the handler throws. */
@@ -38,6 +45,7 @@ export interface AnyTask {
  * again. It is enqueued exactly once for each event that a reactor turned into it. What must not happen
  * twice goes through the context's `once`.
  *
+ * @throws DEFINITION_INVALID for a breaker that cannot be.
  * @example
  * const sendReceipt = task('send-receipt', {
  *   payload: z.object({ orderId: z.uuid() }),
@@ -52,6 +60,7 @@ export function task<S extends StandardSchemaV1>(
   name: string,
   definition: TaskDefinition<S>,
 ): Task<StandardSchemaV1.InferInput<S>> {
+  requireBreaker(name, definition.breaker)
   const check = (payload: unknown) => validateData(name, 1, definition.payload, payload)
   const make = (payload: unknown, options: JobOptions = {}): Job => {
     check(payload)
@@ -61,6 +70,7 @@ export function task<S extends StandardSchemaV1>(
   return Object.assign(make, {
     task: name,
     timeoutMs: definition.timeoutMs ?? null,
+    breaker: definition.breaker ?? null,
     check,
     run: async (payload: unknown, context: TaskContext) =>
       definition.run(check(payload) as StandardSchemaV1.InferOutput<S>, context),

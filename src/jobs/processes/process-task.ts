@@ -31,6 +31,7 @@ export function processTask(definition: AnyProcess, context: ProcessTaskContext)
   return {
     task: processTaskName(definition),
     timeoutMs: null,
+    breaker: null,
     check: (payload) => payload,
     run: (payload, task) => {
       const job = payload as ProcessJob
