@@ -59,6 +59,7 @@ export function balances(keys: number, version: number, rounds = 0): AnyProjecti
   return projection(`balances_${keys}`, {
     version,
     events: [AccountCredited],
+    canBeInline: true,
     tables: {
       balances: table({ account: integer().primaryKey(), cents: bigint(), credits: integer() }),
     },

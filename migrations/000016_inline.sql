@@ -7,10 +7,15 @@ alter table tidemark.subscriptions
 comment on column tidemark.subscriptions.state is
   'active; failed: it stands still, error says why; inline: appends apply it themselves.';
 
-alter table tidemark.projections add column event_types text[];
+alter table tidemark.projections
+  add column event_types text[],
+  add column can_be_inline boolean not null default false;
 
 comment on column tidemark.projections.event_types is
   'Event types that it reads. Null for a version that no worker has looked at since it was made.';
+
+comment on column tidemark.projections.can_be_inline is
+  'Whether its definition does without positions, which events do not have while they are appended.';
 
 create table tidemark.inline_projections (
   name text collate "C" not null,

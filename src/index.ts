@@ -136,6 +136,7 @@ export {
   type Batch,
   type Each,
   type Fold,
+  type HandledEventOf,
   type Projection,
   type ProjectionOptions,
   projection,

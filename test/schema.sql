@@ -233,6 +233,7 @@ create table tidemark.projections (
   start_position bigint default 0 not null,
   reset_at timestamp with time zone,
   event_types text[],
+  can_be_inline boolean default false not null,
   partitions integer default 1 not null,
   constraint projections_pkey PRIMARY KEY (name, version),
   constraint projections_partitions_check CHECK ((partitions > 0)),
@@ -1762,6 +1763,7 @@ comment on column tidemark.process_instances.process is 'Name of the process.';
 comment on column tidemark.process_instances.reason is 'Why it failed.';
 comment on column tidemark.process_instances.state is 'stuck: a command was given up, or a compensation refused. completed, compensated: over, for ever.';
 comment on table tidemark.projections is 'Versions of each projection. One of them is live: its tables are what the views show.';
+comment on column tidemark.projections.can_be_inline is 'Whether its definition does without positions, which events do not have while they are appended.';
 comment on column tidemark.projections.changed_at is 'When its state last changed.';
 comment on column tidemark.projections.created_at is 'When the version was created.';
 comment on column tidemark.projections.definition_hash is 'Hash of the table definitions, to detect that code and database have drifted apart.';
@@ -2122,7 +2124,7 @@ returns:  is_done: whether it is so now, once this transaction commits; position
           has come, null for none; head: how far the log is sequenced; is_sequenced: whether all of it is;
           is_dividing: whether its number of partitions is about to change, which is waited for
 raises:   TM014 there is no such version that is live, active and without parked events, or it is not known what
-          it reads; 25001 the transaction is not of isolation read committed
+          it reads, or its definition does not say that it can be inline; 25001 the transaction is not of isolation read committed
 locks:    the log, alone: set a lock_timeout; then the subscription';
 comment on function tidemark.tag_lock_key(pg_catalog.text) is 'Gives the advisory lock of a tag. Who appends an event with the tag holds it shared, who appends
 under a condition on the tag holds it alone, until the end of the transaction: so a condition never
@@ -2220,7 +2222,7 @@ grant select on table tidemark.parked_messages to tidemark_read;
 grant insert, select, update ("position"), update (changed_at), update (reason), update (state) on table tidemark.process_instances to tidemark_worker;
 grant select on table tidemark.process_instances to tidemark_append;
 grant select on table tidemark.process_instances to tidemark_read;
-grant delete, insert, select, update (changed_at), update (event_types), update (is_indexed), update (partitions), update (reset_at), update (start_position), update (state), update (tables) on table tidemark.projections to tidemark_worker;
+grant delete, insert, select, update (can_be_inline), update (changed_at), update (event_types), update (is_indexed), update (partitions), update (reset_at), update (start_position), update (state), update (tables) on table tidemark.projections to tidemark_worker;
 grant select on table tidemark.projections to tidemark_append;
 grant select on table tidemark.projections to tidemark_read;
 grant select on table tidemark.seal_head to tidemark_read;

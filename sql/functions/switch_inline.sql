@@ -9,7 +9,7 @@
 --           has come, null for none; head: how far the log is sequenced; is_sequenced: whether all of it is;
 --           is_dividing: whether its number of partitions is about to change, which is waited for
 -- raises:   TM014 there is no such version that is live, active and without parked events, or it is not known what
---           it reads; 25001 the transaction is not of isolation read committed
+--           it reads, or its definition does not say that it can be inline; 25001 the transaction is not of isolation read committed
 -- locks:    the log, alone: set a lock_timeout; then the subscription
 create or replace function tidemark.switch_inline(
   name text,
@@ -26,6 +26,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_types text[];
+  v_can_be_inline boolean;
   v_before integer;
 begin
   switch_inline.is_dividing := false;
@@ -63,8 +64,8 @@ begin
   end if;
 
   if switch_inline.version is not null then
-    select p.event_types
-    into v_types
+    select p.event_types, p.can_be_inline
+    into v_types, v_can_be_inline
     from tidemark.projections as p
     where p.name = switch_inline.name
       and p.version = switch_inline.version
@@ -73,6 +74,13 @@ begin
       raise exception 'projection "%" version % is not live, or no worker has said what it reads',
         switch_inline.name, switch_inline.version
         using errcode = 'TM014', hint = 'Run a worker that defines it.';
+    end if;
+    if not v_can_be_inline then
+      raise exception 'projection "%" version % is not defined as one that can be inline',
+        switch_inline.name, switch_inline.version
+        using
+          errcode = 'TM014',
+          hint = 'Say `canBeInline: true` in its definition, and run a worker that has it.';
     end if;
 
     if exists (

@@ -45,7 +45,7 @@ grant insert, update (state, reason, position, changed_at)
   on tidemark.process_instances
   to tidemark_worker;
 
-grant insert, update (state, is_indexed, start_position, reset_at, changed_at, tables, event_types, partitions), delete
+grant insert, update (state, is_indexed, start_position, reset_at, changed_at, tables, event_types, can_be_inline, partitions), delete
   on tidemark.projections
   to tidemark_worker;
 

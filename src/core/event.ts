@@ -87,6 +87,12 @@ export type AnyEventDefinition = EventDefinition<string, never, unknown>
 export type EventOf<D extends AnyEventDefinition> =
   D extends EventDefinition<infer Type, never, infer Data> ? SequencedEvent<Type, Data> : never
 
+/** The same events while they are appended: they have no positions yet. */
+export type AppendedEventOf<D extends AnyEventDefinition> =
+  D extends EventDefinition<infer Type, never, infer Data>
+    ? Omit<SequencedEvent<Type, Data>, 'position'>
+    : never
+
 interface SchemaVersion {
   readonly schema: StandardSchemaV1
   readonly upcast: (previous: unknown) => unknown

@@ -1,5 +1,5 @@
 import type { RawBuilder } from 'kysely'
-import type { AnyEventDefinition, EventOf } from '../core/event.ts'
+import type { AnyEventDefinition, AppendedEventOf, EventOf } from '../core/event.ts'
 import { type EventRegistry, eventRegistry } from '../core/event-registry.ts'
 import { TidemarkError } from '../core/tidemark-error.ts'
 import { defaultMaxParked, type OnError } from '../subscriptions/subscriber.ts'
@@ -10,7 +10,16 @@ import { faultOfPartitions } from './tables/check-partitions.ts'
 import { faultOfTables } from './tables/check-tables.ts'
 import type { DeclaredNames, Key, ReducedRow, Row, Table, Tables, Values } from './tables/table.ts'
 
-export interface ProjectionOptions<D extends AnyEventDefinition, T extends Tables> {
+/** The events that handlers get: without positions where the projection can be applied by appends. */
+export type HandledEventOf<D extends AnyEventDefinition, I extends boolean = false> = I extends true
+  ? AppendedEventOf<D>
+  : EventOf<D>
+
+export interface ProjectionOptions<
+  D extends AnyEventDefinition,
+  T extends Tables,
+  I extends boolean = false,
+> {
   /** Raised with every change of tables or reducers. A new version is built beside the live one. */
   readonly version: number
   /** Event types that the projection reads. */
@@ -40,21 +49,26 @@ export interface ProjectionOptions<D extends AnyEventDefinition, T extends Table
    * later. Default 1.
    */
   readonly partitions?: number
+  /**
+   * Whether appends may apply it, in their own transactions: see `Store.setMode`. Events have no positions
+   * then, so handlers do not get any, whoever calls them. Default false.
+   */
+  readonly canBeInline?: I
 }
 
 /**
  * One row per key, reduced from events. `on` has a reducer for each event type: from the row (null
  * when there is none) and the event to the row's new values, or null to delete it. Pure.
  */
-export interface Fold<D extends AnyEventDefinition, T extends Table> {
+export interface Fold<D extends AnyEventDefinition, T extends Table, I extends boolean = false> {
   /** Narrows the fold to some of the projection's event types. Default: all of them. */
   readonly events?: readonly D[]
   /** The row that an event concerns; null for none. Pure. */
-  readonly key: (event: EventOf<D>) => Key<T> | null
+  readonly key: (event: HandledEventOf<D, I>) => Key<T> | null
   readonly on: {
     readonly [Type in EventOf<D>['type']]: (
       row: ReducedRow<T> | null,
-      event: Extract<EventOf<D>, { readonly type: Type }>,
+      event: Extract<HandledEventOf<D, I>, { readonly type: Type }>,
     ) => Values<T> | null
   }
 }
@@ -89,15 +103,15 @@ export interface AnyFold {
  * Kysely's `sql`, which then travel together. One that has to read first may be asynchronous, and then
  * costs a round trip. Besides the tables of the projection, name only those that never change.
  */
-export interface Each<D extends AnyEventDefinition, T extends Tables> {
+export interface Each<D extends AnyEventDefinition, T extends Tables, I extends boolean = false> {
   /** Narrows the handlers to some of the projection's event types. Default: all of them. */
   readonly events?: readonly D[]
   /** Events of different keys do not depend on each other. Default: the stream. Pure. */
-  readonly key?: (event: EventOf<D>) => string
+  readonly key?: (event: HandledEventOf<D, I>) => string
   readonly on: {
     readonly [Type in EventOf<D>['type']]: (
       db: ProjectionWriter<T>,
-      event: Extract<EventOf<D>, { readonly type: Type }>,
+      event: Extract<HandledEventOf<D, I>, { readonly type: Type }>,
     ) => Writes | Promise<Writes>
   }
 }
@@ -113,9 +127,9 @@ export interface AnyEach {
  * for them in SQL, in place of a table. The fastest level: the events need not leave the server. Events
  * of different streams must not depend on each other.
  */
-export type Batch<D extends AnyEventDefinition, T extends Tables> = (
+export type Batch<D extends AnyEventDefinition, T extends Tables, I extends boolean = false> = (
   db: ProjectionWriter<T>,
-  events: BatchEvents<D>,
+  events: BatchEvents<D, I>,
 ) => Writes
 
 /** The `batch` level without its types, as its lane runs it. */
@@ -128,6 +142,7 @@ export type AnyBatch = (
 export interface Projection<
   D extends AnyEventDefinition = AnyEventDefinition,
   T extends Tables = Tables,
+  I extends boolean = false,
 > {
   readonly name: string
   readonly version: number
@@ -140,6 +155,8 @@ export interface Projection<
   readonly maxParked: number
   /** Partitions of a version when it is made. */
   readonly partitions: number
+  /** Whether appends may apply it: its handlers do without positions. */
+  readonly canBeInline: I
   readonly folds: readonly AnyFold[]
   readonly eachLevel: AnyEach | null
   readonly batchLevel: AnyBatch | null
@@ -153,27 +170,27 @@ export interface Projection<
   fold<
     N extends DeclaredNames<T>,
     F extends AnyEventDefinition = D,
-    const O extends Fold<F, T[N]>['on'] = Fold<F, T[N]>['on'],
+    const O extends Fold<F, T[N], I>['on'] = Fold<F, T[N], I>['on'],
   >(
     table: N,
-    fold: Omit<Fold<F, T[N]>, 'on'> & {
-      readonly on: O & OnlyColumns<O, Fold<F, T[N]>['on'], T[N]>
+    fold: Omit<Fold<F, T[N], I>, 'on'> & {
+      readonly on: O & OnlyColumns<O, Fold<F, T[N], I>['on'], T[N]>
     },
-  ): Projection<D, T>
+  ): Projection<D, T, I>
 
   /**
    * Adds handlers that write by queries, once an event.
    *
    * @throws DEFINITION_INVALID when the projection has such handlers already.
    */
-  each<F extends AnyEventDefinition = D>(each: Each<F, T>): Projection<D, T>
+  each<F extends AnyEventDefinition = D>(each: Each<F, T, I>): Projection<D, T, I>
 
   /**
    * Adds a handler that writes by queries, once a chunk.
    *
    * @throws DEFINITION_INVALID when the projection has one already.
    */
-  batch(batch: Batch<D, T>): Projection<D, T>
+  batch(batch: Batch<D, T, I>): Projection<D, T, I>
 }
 
 /** Any projection, whatever its events and tables. */
@@ -187,6 +204,8 @@ export interface AnyProjection {
   readonly maxParked: number
   /** Partitions of a version when it is made. */
   readonly partitions: number
+  /** Whether appends may apply it. */
+  readonly canBeInline: boolean
   readonly folds: readonly AnyFold[]
   readonly eachLevel: AnyEach | null
   readonly batchLevel: AnyBatch | null
@@ -198,10 +217,11 @@ export interface AnyProjection {
  *
  * @throws DEFINITION_INVALID when a name or the version is not usable.
  */
-export function projection<const D extends AnyEventDefinition, const T extends Tables>(
-  name: string,
-  options: ProjectionOptions<D, T>,
-): Projection<D, T> {
+export function projection<
+  const D extends AnyEventDefinition,
+  const T extends Tables,
+  const I extends boolean = false,
+>(name: string, options: ProjectionOptions<D, T, I>): Projection<D, T, I> {
   const viewSchema = options.schema ?? name
   for (const identifier of [name, viewSchema, ...Object.keys(options.tables)]) {
     requireIdentifier(name, identifier)
@@ -222,15 +242,17 @@ export function projection<const D extends AnyEventDefinition, const T extends T
   const { partitions = 1 } = options
   const unequal = faultOfPartitions(options.tables, partitions)
   if (unequal !== undefined) throw invalid(name, unequal)
-  const base = { name, version, events, tables, viewSchema, onError, maxParked, partitions }
+  const canBeInline = (options.canBeInline ?? false) as I
+  const limits = { onError, maxParked, partitions, canBeInline }
+  const base = { name, version, events, tables, viewSchema, ...limits }
   return withLevels(
     { ...base, ...(ddl === undefined ? {} : { ddl }) },
     { folds: [], eachLevel: null, batchLevel: null },
   )
 }
 
-type Base<D extends AnyEventDefinition, T extends Tables> = Pick<
-  Projection<D, T>,
+type Base<D extends AnyEventDefinition, T extends Tables, I extends boolean> = Pick<
+  Projection<D, T, I>,
   | 'name'
   | 'version'
   | 'events'
@@ -240,14 +262,15 @@ type Base<D extends AnyEventDefinition, T extends Tables> = Pick<
   | 'onError'
   | 'maxParked'
   | 'partitions'
+  | 'canBeInline'
 >
 
 type Levels = Pick<AnyProjection, 'folds' | 'eachLevel' | 'batchLevel'>
 
-function withLevels<D extends AnyEventDefinition, T extends Tables>(
-  base: Base<D, T>,
+function withLevels<D extends AnyEventDefinition, T extends Tables, I extends boolean>(
+  base: Base<D, T, I>,
   levels: Levels,
-): Projection<D, T> {
+): Projection<D, T, I> {
   const { folds, eachLevel, batchLevel } = levels
   return {
     ...base,

@@ -20,6 +20,7 @@ export function counts(name: string, version: number, options: CountsOptions = {
   return projection(name, {
     version,
     events: [Counted],
+    canBeInline: true,
     tables: {
       counts: table({ key: text().primaryKey(), count: integer(), version: integer() }),
       totals: table({ key: text().primaryKey(), total: integer(), version: integer() }),

@@ -25,7 +25,12 @@ const sums = table({
   notes: jsonb<string[]>().default([]),
 })
 
-const options = { version: 1, events: [Added, Removed], tables: { sums } } as const
+const options = {
+  version: 1,
+  events: [Added, Removed],
+  tables: { sums },
+  canBeInline: true,
+} as const
 
 interface Sum {
   readonly sum: bigint

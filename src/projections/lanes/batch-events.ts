@@ -8,7 +8,7 @@ import { type Partition, whole } from '../../subscriptions/partitions/partition.
 
 /** An event as a row, for SQL. */
 export interface BatchEvent<Type extends string = string, Data = unknown> {
-  /** Not there while the projection is applied inline: events have no positions yet. */
+  /** Not there for a projection that can be inline: events have no positions then. */
   readonly position: bigint
   /** Orders the events of this call, as their positions do or will. Means nothing else. */
   readonly ordinal: bigint
@@ -22,33 +22,38 @@ export interface BatchEvent<Type extends string = string, Data = unknown> {
   readonly recorded_at: Date
 }
 
-type BatchEventOf<E> = E extends {
+type BatchEventOf<E, I extends boolean> = E extends {
   readonly type: infer Type extends string
   readonly data: infer Data
 }
-  ? BatchEvent<Type, Data>
+  ? I extends true
+    ? Omit<BatchEvent<Type, Data>, 'position'>
+    : BatchEvent<Type, Data>
   : never
 
 /**
  * The events of a chunk as a relation, to be used in place of a table: of the given types, or of all that
  * the level reads. Unordered, as every relation: order by `ordinal` where it matters.
  */
-export type BatchEvents<D extends AnyEventDefinition> = <Type extends EventOf<D>['type']>(
+export type BatchEvents<D extends AnyEventDefinition, I extends boolean = false> = <
+  Type extends EventOf<D>['type'],
+>(
   ...types: readonly Type[]
-) => RawBuilder<BatchEventOf<Extract<EventOf<D>, { readonly type: Type }>>>
+) => RawBuilder<BatchEventOf<Extract<EventOf<D>, { readonly type: Type }>, I>>
 
 /**
  * A relation of the events of a chunk that were fetched and brought to their newest shape. Without the
- * column `position` while they have none.
+ * column `position` while they have none, or are not to be told it.
  */
 export function fetchedEvents(
   events: readonly SequencedEvent[],
   types: readonly string[],
+  hasPositions = true,
 ): RawBuilder<unknown> {
   const wanted = events.filter(({ type }) => types.includes(type))
   const column = (read: (event: SequencedEvent) => unknown) => sql.val(wanted.map(read))
-  const positions = wanted.map(positionOf)
-  const position = positions.includes(null) ? sql`` : sql`e.position,`
+  const positions = wanted.map((event) => (hasPositions ? positionOf(event) : null))
+  const position = !hasPositions || positions.includes(null) ? sql`` : sql`e.position,`
   return sql`(
     select ${position} e.ordinal, e.stream_id, e.version, e.event_id, e.type, e.data::jsonb as data,
       e.metadata::jsonb as metadata,
@@ -102,12 +107,14 @@ export function storedEvents(
   { after, upto }: Chunk,
   types: readonly string[],
   partition: Partition = whole,
+  hasPositions = true,
 ): RawBuilder<unknown> {
   const schema = sql.id(logSchema)
   const start = sql`${`${after}`}::bigint`
   const end = sql`${`${upto}`}::bigint`
+  const position = hasPositions ? sql`e.position,` : sql``
   return sql`(
-    select e.position, e.position as ordinal, e.stream_id, e.version, e.event_id, e.type, e.data,
+    select ${position} e.position as ordinal, e.stream_id, e.version, e.event_id, e.type, e.data,
       e.metadata, e.tags, e.recorded_at
     from (
       select c.position - c.event_count + w.rank as position, c.incarnation, c.transaction_id,

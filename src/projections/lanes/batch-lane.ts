@@ -20,6 +20,8 @@ import { compileWrites, writerOf } from './writes.ts'
 interface BatchTarget extends LaneTarget {
   /** The streams whose events it reads in the server. */
   readonly partition: Partition
+  /** Whether its statements may ask for positions. */
+  readonly hasPositions: boolean
 }
 
 /** Runs the statements of the `batch` level: once a chunk, on all of its events together. */
@@ -62,13 +64,13 @@ export class BatchLane implements Lane {
   reset(): void {}
 
   #compile(client: pg.ClientBase, chunk: Chunk): readonly CompiledQuery[] {
-    const { tables, schema } = this.#target
+    const { tables, schema, partition, hasPositions } = this.#target
     const db = writerOf(client, tables, schema)
     const relation = (...types: readonly string[]) => {
       const wanted = types.length === 0 ? this.#types : types
-      if (chunk.events !== null) return fetchedEvents(chunk.events, wanted)
+      if (chunk.events !== null) return fetchedEvents(chunk.events, wanted, hasPositions)
       return chunk.appended === undefined
-        ? storedEvents(this.#logSchema, chunk, wanted, this.#target.partition)
+        ? storedEvents(this.#logSchema, chunk, wanted, partition, hasPositions)
         : appendedEvents(this.#logSchema, chunk.appended, wanted)
     }
     return compileWrites(db, this.#batch(db, relation))

@@ -64,10 +64,11 @@ function lanesOf(
   maxCachedRows: number,
   partition: Partition,
 ): readonly Lane[] {
-  const { folds, eachLevel, batchLevel, tables, registry } = projection
+  const { folds, eachLevel, batchLevel, tables, registry, canBeInline } = projection
   const id = projectionSubscription(projection)
   const schema = versionSchema(projection)
   const target = { id, tables, schema }
+  const batchTarget = { ...target, partition, hasPositions: !canBeInline }
   return [
     ...folds.map((fold) => {
       const table = new FoldTable(
@@ -79,7 +80,7 @@ function lanesOf(
     ...(eachLevel === null ? [] : [new EachLane(eachLevel, target)]),
     ...(batchLevel === null
       ? []
-      : [new BatchLane(batchLevel, { ...target, partition }, registry, names.schema)]),
+      : [new BatchLane(batchLevel, batchTarget, registry, names.schema)]),
   ]
 }
 

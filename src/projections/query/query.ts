@@ -15,7 +15,7 @@ export type Queried = AnyProjection | { readonly [Alias in string]: AnyProjectio
 
 /** A read-only Kysely over the tables of a projection, or of several: `alias.table`. */
 export type ProjectionQuery<Q> =
-  Q extends Projection<infer _D extends AnyEventDefinition, infer T>
+  Q extends Projection<infer _D extends AnyEventDefinition, infer T, boolean>
     ? ReadonlyKysely<QueryDatabase<T>>
     : ReadonlyKysely<JoinedDatabase<Q>>
 
@@ -23,7 +23,8 @@ type JoinedDatabase<S> = Intersection<
   {
     [Alias in keyof S & string]: S[Alias] extends Projection<
       infer _D extends AnyEventDefinition,
-      infer T
+      infer T,
+      boolean
     >
       ? { readonly [N in keyof T & string as `${Alias}.${N}`]: Row<T[N]> }
       : never

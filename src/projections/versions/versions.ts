@@ -4,8 +4,8 @@ import { advisoryLockKey, type LogNames } from '../../db/log-names.ts'
 import { type Connection, run } from '../../db/queryable.ts'
 import { transaction } from '../../db/transaction.ts'
 import { createCheckpoint } from '../../subscriptions/checkpoint.ts'
-import { recordEventTypes } from '../lanes/event-types.ts'
 import { projectionSubscription } from '../lanes/projection-subscriber.ts'
+import { recordDefinition } from '../lanes/record-definition.ts'
 import type { AnyProjection } from '../projection.ts'
 import { requirePartitionable } from '../tables/check-partitions.ts'
 import { definitionHash, versionSchema } from '../tables/ddl.ts'
@@ -123,7 +123,7 @@ export async function ensureVersion(
     if (existing !== undefined) {
       const drift = await findDrift(client, names, projection, existing)
       if (drift !== undefined) throw drifted(existing, drift)
-      await recordEventTypes(client, names, projection)
+      await recordDefinition(client, names, projection)
       return existing
     }
     const isFirst = !versions.some((version) => version.state !== 'retired')
@@ -190,7 +190,7 @@ async function createVersion(
     ],
   )
   await recordTables(client, names, projection)
-  await recordEventTypes(client, names, projection)
+  await recordDefinition(client, names, projection)
   await createCheckpoint(client, names, projectionSubscription(projection), 0n, partitions)
   if (state === 'live') {
     await createOwnedSchema(client, names, projection.viewSchema)

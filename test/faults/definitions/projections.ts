@@ -29,10 +29,15 @@ export function dividedIn(version: number) {
 
 /** By all levels; by appends themselves for a part of the time. */
 export function promptIn(version: number) {
-  return byAllLevels('prompt', version, {})
+  return byAllLevels('prompt', version, { canBeInline: true })
 }
 
-function byAllLevels(name: string, version: number, options: { readonly partitions?: number }) {
+interface ByAllLevels {
+  readonly partitions?: number
+  readonly canBeInline?: boolean
+}
+
+function byAllLevels(name: string, version: number, options: ByAllLevels) {
   return projection(name, { version, events, tables, ...options })
     .fold('folded', { key: ({ data }) => ({ account: data.account }), on: always(fold) })
     .each(stepped)

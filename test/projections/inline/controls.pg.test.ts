@@ -125,6 +125,7 @@ test('keys that cannot be told before an append are told after it, and are exact
   const parity = projection('parity', {
     version: 1,
     events: [Counted],
+    canBeInline: true,
     tables: { counts: table({ key: text().primaryKey(), n: bigint() }) },
   }).fold('counts', {
     key: ({ version }) => ({ key: `${version % 2n}` }),

@@ -23,6 +23,7 @@ const options = {
   version: 1,
   events: [Added, Removed],
   tables: { rows: table({ key: text().primaryKey(), n: integer() }) },
+  canBeInline: true,
 } as const
 
 const fails = sql`select 1 / 0`

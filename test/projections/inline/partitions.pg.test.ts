@@ -185,6 +185,7 @@ test.each([
         create table sums (key text primary key, n integer) partition by hash (key);
         create table sums_0 partition of sums for values with (modulus 2, remainder 0);
         create table sums_1 partition of sums for values with (modulus 2, remainder 1)`,
+      canBeInline: true,
       tables: rows<{ sums: { key: string; n: number } }>(),
     }).each({
       on: {

@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
+import type { SequencedEvent } from '../../../src/core/recorded-event.ts'
 import { logNames } from '../../../src/db/log-names.ts'
 import { event, projection } from '../../../src/index.ts'
 import { appendToStream } from '../../../src/store/append.ts'
@@ -190,10 +191,18 @@ test('a handler that throws leaves the transaction of the caller as it was', asy
   const needsPosition = projection('guarded', {
     version: 1,
     events: [Added],
+    canBeInline: true,
     tables: byFold('guarded').tables,
   }).fold('sums', {
     key: ({ data }) => ({ key: data.key }),
-    on: { added: (_, { position }) => ({ sum: position, entries: 1, trail: '' }) },
+    on: {
+      // As code does that nobody has compiled.
+      added: (_, event) => ({
+        sum: (event as never as SequencedEvent).position,
+        entries: 1,
+        trail: '',
+      }),
+    },
   })
   const store = await openStore(own, [needsPosition, asking])
   await store.setMode(needsPosition, 'inline')

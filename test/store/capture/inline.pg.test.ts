@@ -10,8 +10,8 @@ async function createProjection(name: string, types: string): Promise<void> {
   await database.pool.query(
     /* sql */ `
     insert into tidemark.projections
-      (name, version, state, schema_name, view_schema, definition_hash, event_types)
-    values ($1, 1, 'live', $1 || '_v1', $1, 'h', $2)`,
+      (name, version, state, schema_name, view_schema, definition_hash, event_types, can_be_inline)
+    values ($1, 1, 'live', $1 || '_v1', $1, 'h', $2, true)`,
     [name, types],
   )
   await database.pool.query(
