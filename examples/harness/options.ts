@@ -38,7 +38,7 @@ export function parseOptions<Control extends string>(
   return new Command(name)
     .description(description)
     .option('--seed <n>', 'makes the same choices again', whole, randomInt(1_000_000))
-    .option('--seconds <n>', 'how long the traffic lasts', whole, 8)
+    .option('--seconds <n>', 'how long the traffic lasts', whole, 6)
     .option('--clients <n>', 'clients at once', whole, clients)
     .option('--workers <n>', 'worker processes', whole, 3)
     .addOption(url.env('DATABASE_URL'))

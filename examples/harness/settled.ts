@@ -11,10 +11,10 @@ export interface SettledOptions {
 
 /**
  * Waits until everything that follows from what was appended has happened: all subscriptions are at the end of
- * the log, no process is under way, and no job waits.
+ * the log, no process is under way, and no job waits. What gave up is not waited for.
  *
- * @returns what does not come to an end, a line each: a process that is stuck, a subscription that failed, a dead
- *   job, or what is still going on when the time is up.
+ * @returns what gave up, a line each: a process that is stuck, a subscription that failed, a dead job; or what
+ *   is still going on when the time is up.
  */
 export async function untilSettled(
   store: Store,
@@ -24,21 +24,24 @@ export async function untilSettled(
   let quietAt: bigint | undefined
   for (;;) {
     const status = await store.status()
-    const failed = failures(status)
-    if (failed.length > 0) return failed
     const pending = underWay(status)
     const jobs = await countJobs(pool)
     const isQuiet = pending.length === 0 && jobs === 0
     // Twice at one position: a job that ended between the two questions would have moved it.
-    if (isQuiet && status.position === quietAt) return []
+    if (isQuiet && status.position === quietAt) return failures(status)
     quietAt = isQuiet ? status.position : undefined
-    if (performance.now() > deadline) return [...pending, `${jobs} jobs wait`]
+    if (performance.now() > deadline) {
+      return [...failures(status), ...pending, `${jobs} jobs wait after ${timeoutMs} ms`]
+    }
     await sleep(50, undefined, { signal })
   }
 }
 
 async function countJobs(pool: pg.Pool): Promise<number> {
-  const text = 'select count(*)::integer as jobs from graphile_worker.jobs'
+  const text = /* sql */ `
+    select count(*)::integer as jobs
+    from graphile_worker.jobs
+    where attempts < max_attempts or locked_at is not null`
   const { rows } = await pool.query<{ jobs: number }>(text)
   return rows[0]?.jobs ?? 0
 }
@@ -60,10 +63,11 @@ function underWay({ unsequenced, processes, subscriptions, outbox }: LogStatus):
     ...(unsequenced > 0 ? [`${unsequenced} events have no position`] : []),
     ...(outbox.unsequenced > 0 ? [`${outbox.unsequenced} messages have no position`] : []),
     ...subscriptions
-      .filter(({ lag }) => lag > 0n)
+      .filter(({ lag, state }) => lag > 0n && state !== 'failed')
       .map(({ name, lag }) => `${name} is ${lag} behind`),
-    ...processes.map(
-      ({ name, running, compensating }) => `${running + compensating} of ${name} are under way`,
-    ),
+    ...processes
+      .map((one) => ({ name: one.name, open: one.running + one.compensating }))
+      .filter(({ open }) => open > 0)
+      .map(({ name, open }) => `${open} of ${name} are under way`),
   ]
 }

@@ -18,13 +18,18 @@ export interface ExampleProcess {
 }
 
 /** Starts an example on the server of the tests, as `npm run example:…` does. */
-export function startExample(name: 'bank' | 'orders', args: readonly string[]): ExampleProcess {
+export function startExample(
+  name: 'bank' | 'orders',
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): ExampleProcess {
   const program = fileURLToPath(new URL(`../../examples/${name}/main.ts`, import.meta.url))
   const child = spawn(process.execPath, [program, ...args], {
     env: {
       ...process.env,
       NODE_OPTIONS: '',
       DATABASE_URL: inject('postgres').connectionString,
+      ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -42,8 +47,9 @@ export function startExample(name: 'bank' | 'orders', args: readonly string[]): 
 export async function runExample(
   name: 'bank' | 'orders',
   args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<ExampleRun> {
-  return startExample(name, args).ended
+  return startExample(name, args, env).ended
 }
 
 /** Lists what an example has left on the server: databases, replication slots, sessions. */
