@@ -12,7 +12,7 @@ test('keeps its books while workers are killed', async () => {
   expect(code).toBe(0)
 })
 
-const short = ['--seed', '2', '--seconds', '3', '--clients', '20']
+const short = ['--seed', '2', '--seconds', '3', '--clients', '20', '--workers', '2']
 
 test('is found out when what was debited is not returned', async () => {
   const { code, output } = await runExample('bank', [...short, '--break', 'no-compensation'])

@@ -23,7 +23,7 @@ test.skipIf(!(await isAvailable(rabbitmqKind)))('tells other systems by RabbitMQ
   expect(code).toBe(0)
 })
 
-const short = ['--seed', '3', '--seconds', '3']
+const short = ['--seed', '3', '--seconds', '3', '--workers', '2']
 
 test('is found out when what was done is not undone', async () => {
   const { code, output } = await runExample('orders', [...short, '--break', 'no-compensation'])
