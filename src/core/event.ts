@@ -36,8 +36,10 @@ export interface EventDefinition<Type extends string = string, Input = never, Da
   /** The schemas of all versions, the first one first. */
   readonly schemas: readonly StandardSchemaV1[]
 
-  /** Narrows a recorded event to this type. */
-  is(event: { readonly type: string }): event is RecordedEvent<Type, Data>
+  /** Narrows an event to this type. It has no more than it had: a position only if it had one. */
+  is<E extends { readonly type: string }>(
+    event: E,
+  ): event is E & Pick<RecordedEvent<Type, Data>, 'type' | 'data'>
 
   /**
    * Brings stored data of an older schema version to the newest shape, one version at a time.

@@ -50,6 +50,8 @@ test('a fold reads positions only where workers alone apply it', () => {
       // @ts-expect-error it has no position yet
       'account.opened': (_, { position }) => ({ cents: 0n, at: position }),
       'account.deposited': (_, event) => {
+        // @ts-expect-error it has none either when it is told from others
+        if (Deposited.is(event)) expect(event.position).toBeUndefined()
         expectTypeOf(event.type).toEqualTypeOf<'account.deposited'>()
         expectTypeOf(event.data).toEqualTypeOf<{ account: string; cents: number }>()
         expectTypeOf(event.version).toEqualTypeOf<bigint>()

@@ -69,8 +69,10 @@ export class InlineProjections implements InlineWriter {
     body: (connection: Connection) => Promise<T>,
   ): Promise<T> {
     let locks = planned
-    const attempt = () =>
-      transaction(
+    let unsettled: unknown
+    const attempt = () => {
+      unsettled = undefined
+      return transaction(
         this.#pool,
         async (client) => {
           const [drawnBefore, result, owed] = await settleAll([
@@ -84,11 +86,16 @@ export class InlineProjections implements InlineWriter {
           await this.#apply(client, shares)
           failpoint('inline-applied')
           // With the commit, which fails when it does.
-          this.#settle(client, shares, drawnBefore).catch(() => {})
+          this.#settle(client, shares, drawnBefore).catch((error) => {
+            unsettled = error
+          })
           return result
         },
         { isolation: 'read committed' },
-      )
+      ).catch((error: unknown) => {
+        throw unsettled ?? error
+      })
+    }
     return pRetry(() => asRetryable(attempt()), {
       retries: maxAttempts - 1,
       minTimeout: 10,

@@ -43,7 +43,9 @@ export async function importBatch(
     const writing = () => write(client, names, key, imported, batch)
     return inline === undefined ? writing() : inline.append(client, null, writing)
   }
-  return transaction(pool, importing, { durable: false }).catch(async (error: unknown) => {
+  // Of any other isolation, the locks would come after the snapshot.
+  const options = { durable: false, isolation: 'read committed' } as const
+  return transaction(pool, importing, options).catch(async (error: unknown) => {
     throw isTidemarkError(error) ? error : await explain(pool, names, batch.rows, error)
   })
 }
@@ -62,8 +64,6 @@ async function write(
   imported: bigint,
   { rows, lastFingerprint }: ImportBatch,
 ): Promise<Token> {
-  // Of any other isolation, the locks would come after the snapshot.
-  await client.query('set transaction isolation level read committed')
   const { ids, unplaced } = streamsOf(rows)
   const tags = rows.some((row) => row.tags !== null) ? rows.map((row) => row.tags) : null
   const { rows: begun } = await client.query<BegunRow>(

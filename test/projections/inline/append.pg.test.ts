@@ -188,6 +188,21 @@ test('decisions, imports and appends under a key are applied once', async () => 
   await expectExact(own.pool, 'ways_v1')
 })
 
+test('every append of its own is applied, whatever isolation the database begins with', async () => {
+  const own = await ownDatabase()
+  const folded = byFold('isolated')
+  await own.pool.query(
+    `alter database ${own.name} set default_transaction_isolation = 'repeatable read'`,
+  )
+  const store = await openStore(own, [folded])
+  await store.setMode(folded, 'inline')
+  await store.append('s-1', Added({ key: 'a', amount: 1 }))
+  await store.appendMany([{ streamId: 's-2', events: [Added({ key: 'a', amount: 2 })] }])
+  const event = Added({ key: 'a', amount: 3 })
+  await store.importEvents([{ streamId: 's-3', event }], { key: 'import' })
+  expect(await rowsOf(own.pool, 'isolated_v1')).toMatchObject([{ trail: ',1,2,3' }])
+})
+
 test('one append that fails leaves those that share its transaction alone', async () => {
   const own = await ownDatabase()
   const folded = byFold('shared')

@@ -4,6 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { transaction } from '../../../src/db/transaction.ts'
 import type { AnyProjection } from '../../../src/index.ts'
 import { integer, projection, table, text } from '../../../src/index.ts'
+import { breakFunction } from '../../support/break-function.ts'
 import { createTestDatabase } from '../../support/database.ts'
 import { Added, byEach, byFold, byFoldAndBatch, Removed } from '../levels.ts'
 import { begin, expectExact, openStore, startWorker } from './fixtures.ts'
@@ -97,6 +98,20 @@ test('the event is named that was refused, not one behind it', async () => {
   await expect(store.append('s-1', [added, removed], { tx })).rejects.toMatchObject({
     details: { type: 'added' },
   })
+})
+
+test('so is what it refused when the debts were settled', async () => {
+  const { own, store } = await openInline(byFold('folded'))
+  await breakFunction(own.pool, 'settle_inline_debts', 'if v_settled <>', 'if true or v_settled <>')
+  const tx = await begin(own)
+  for (const options of [{}, { tx }]) {
+    await expect(store.append('s-1', added, options)).rejects.toMatchObject({
+      code: 'PROJECTION_NOT_APPLIED',
+      message:
+        'events of this transaction were applied to projection "folded" already: ' +
+        'await each append in a transaction before the next one',
+    })
+  }
 })
 
 /** Counts the statements that are under way at once. */
