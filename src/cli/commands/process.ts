@@ -13,7 +13,7 @@ interface ListOptions extends GlobalOptions {
   readonly limit: number
 }
 
-interface AbortOptions extends GlobalOptions {
+interface ReasonOptions extends GlobalOptions {
   readonly reason: string
 }
 
@@ -25,7 +25,7 @@ const states: readonly InstanceState[] = [
   'compensated',
 ]
 
-/** `tidemark process`: lists, shows, retries and aborts instances of processes. */
+/** `tidemark process`: lists, shows, retries, settles and aborts instances of processes. */
 export function processCommand(host: Host): Command {
   return new Command('process')
     .description('instances of processes: what they have done, and what they wait for')
@@ -33,6 +33,7 @@ export function processCommand(host: Host): Command {
     .addCommand(listCommand(host))
     .addCommand(showCommand(host))
     .addCommand(retryCommand(host))
+    .addCommand(settleCommand(host))
     .addCommand(abortCommand(host))
 }
 
@@ -86,6 +87,23 @@ function retryCommand(host: Host): Command {
     })
 }
 
+function settleCommand(host: Host): Command {
+  return new Command('settle')
+    .description(
+      'say that the compensation which is stuck was done by hand, so that the rest is undone',
+    )
+    .argument('<process>', 'name of the process')
+    .argument('<id>', 'id of the instance')
+    .requiredOption('--reason <text>', 'what was done, and by whom: it is recorded')
+    .action(async (name: string, id: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<ReasonOptions>()
+      const target = await resolveTarget(options, host)
+      await withStore(target, (store) => store.processes.settle(name, id, options.reason))
+      const result = { process: name, id, asked: 'settle' }
+      printResult(host, options, result, () => oneLine(`instance "${id}" is to go on undoing`))
+    })
+}
+
 function abortCommand(host: Host): Command {
   return new Command('abort')
     .description('have an instance fail, so that it undoes what it has done')
@@ -93,7 +111,7 @@ function abortCommand(host: Host): Command {
     .argument('<id>', 'id of the instance')
     .requiredOption('--reason <text>', 'why')
     .action(async (name: string, id: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<AbortOptions>()
+      const options = command.optsWithGlobals<ReasonOptions>()
       const target = await resolveTarget(options, host)
       await withStore(target, (store) => store.processes.abort(name, id, options.reason))
       const result = { process: name, id, asked: 'abort' }

@@ -5,6 +5,7 @@ import {
   evolveInstance,
   type Instance,
   isStuck,
+  isStuckUndoing,
   newInstance,
   nextToUndo,
   type ProcessInput,
@@ -82,6 +83,8 @@ function concerns(
       return timers.some(({ id }) => id === input.timer)
     case 'retry':
       return steps.some((step) => isStuck(step, phase))
+    case 'settled':
+      return steps.some(isStuckUndoing)
     case 'abort':
       return phase !== 'compensating'
   }

@@ -16,6 +16,7 @@ export type ProcessInput =
   | { readonly kind: 'timer'; readonly timer: string }
   | { readonly kind: 'retry' }
   | { readonly kind: 'abort'; readonly reason: string }
+  | { readonly kind: 'settled'; readonly reason: string }
 
 /** An action as it is recorded: nothing is left to be computed when it is carried out. */
 export type RecordedAction =
@@ -54,8 +55,9 @@ export interface ProcessStep {
   readonly compensation: CommandCall | null
   /** Of a compensation: the step that it undoes. */
   readonly undoes: string | null
-  readonly state: 'pending' | 'succeeded' | 'rejected' | 'gave-up'
-  /** Why it was rejected or given up. */
+  /** `settled`: of a compensation that was stuck, somebody has seen to it. */
+  readonly state: 'pending' | 'succeeded' | 'rejected' | 'gave-up' | 'settled'
+  /** Why it was rejected or given up, or what somebody did about it. */
   readonly reason: string | null
 }
 
@@ -99,7 +101,7 @@ export function stateOfInstance(instance: Instance): InstanceState {
  * up has done nothing, so that nothing of it has to be undone.
  */
 export function isStuck(step: ProcessStep, phase: Instance['phase']): boolean {
-  if (step.undoes !== null) return step.state === 'gave-up' || step.state === 'rejected'
+  if (step.undoes !== null) return isStuckUndoing(step)
   return step.state === 'gave-up' && phase !== 'compensating'
 }
 
@@ -133,10 +135,19 @@ export function tell(definition: AnyProcess, before: Instance, input: ProcessInp
       return setStep(before, input.action, 'gave-up', input.error)
     case 'timer':
       return { ...before, timers: before.timers.filter(({ id }) => id !== input.timer) }
+    case 'settled':
+      return before.steps
+        .filter((step) => isStuckUndoing(step))
+        .reduce((told, { id }) => setStep(told, id, 'settled', input.reason), before)
     case 'retry':
     case 'abort':
       return before
   }
+}
+
+/** Whether a compensation was refused or given up. */
+export function isStuckUndoing({ undoes, state }: ProcessStep): boolean {
+  return undoes !== null && (state === 'gave-up' || state === 'rejected')
 }
 
 /** Makes an instance that has been told nothing. */

@@ -69,6 +69,12 @@ export const ProcessAbortAsked = event('tidemark.process.abort-asked').v(
   own<{ readonly reason: string }>(),
 )
 
+/** Somebody has done by hand what a compensation that is stuck should have done, or nobody needs it. */
+export const ProcessSettled = event('tidemark.process.settled').v(
+  1,
+  own<{ readonly reason: string }>(),
+)
+
 /** What an instance is told of besides the events of its definition. */
 export const processFacts = [
   ProcessCommandSucceeded,
@@ -77,6 +83,7 @@ export const processFacts = [
   ProcessTimerElapsed,
   ProcessRetryAsked,
   ProcessAbortAsked,
+  ProcessSettled,
 ] as const
 
 /** All events that tidemark writes to the streams of processes. */
@@ -96,5 +103,6 @@ export function toInput(ownStreamId: string, told: RecordedEvent): ProcessInput 
   if (ProcessTimerElapsed.is(told)) return { kind: 'timer', timer: told.data.timer }
   if (ProcessRetryAsked.is(told)) return { kind: 'retry' }
   if (ProcessAbortAsked.is(told)) return { kind: 'abort', reason: told.data.reason }
+  if (ProcessSettled.is(told)) return { kind: 'settled', reason: told.data.reason }
   throw new Error(`event "${told.type}" tells an instance nothing`)
 }

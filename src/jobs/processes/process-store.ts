@@ -5,6 +5,7 @@ import {
   type Instance,
   type InstanceState,
   isStuck,
+  isStuckUndoing,
   type ProcessStep,
   type ProcessTimer,
   stateOfInstance,
@@ -12,6 +13,7 @@ import {
 import {
   ProcessAbortAsked,
   ProcessRetryAsked,
+  ProcessSettled,
   processStreamPrefix,
 } from '../../core/processes/process-events.ts'
 import type { AnyProcess } from '../../core/processes/process-manager.ts'
@@ -77,6 +79,15 @@ export interface ProcessStore {
   retry(process: ProcessName, id: string): Promise<void>
 
   /**
+   * Says that somebody has done by hand what a compensation that is stuck should have done, or that nobody needs
+   * it: it is not tried again, and what comes before it is undone. The reason is recorded in the instance's
+   * stream. Workers go on from there.
+   *
+   * @throws PROCESS_INSTANCE_UNKNOWN; PROCESS_STATE_INVALID when no compensation is stuck.
+   */
+  settle(process: ProcessName, id: string, reason: string): Promise<void>
+
+  /**
    * Has an instance fail, so that it undoes what it has done. Workers do it.
    *
    * @throws PROCESS_INSTANCE_UNKNOWN; PROCESS_STATE_INVALID when it is over, or has failed already.
@@ -124,6 +135,12 @@ export function processStore(
         what: 'be retried',
         event: ProcessRetryAsked({ by: null } as never),
         isFor: ({ steps, phase }) => steps.some((step) => isStuck(step, phase)),
+      }),
+    settle: (process, id, reason) =>
+      ask(process, id, {
+        what: 'be settled: none of its compensations is stuck',
+        event: ProcessSettled({ reason } as never),
+        isFor: ({ steps }) => steps.some(isStuckUndoing),
       }),
     abort: (process, id, reason) =>
       ask(process, id, {

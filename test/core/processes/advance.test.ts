@@ -103,6 +103,7 @@ function anyInput(random: Random, { instance }: Trial): ProcessInput {
   const [timer] = instance?.timers ?? []
   if (timer !== undefined && random.chance(0.3)) return { kind: 'timer', timer: timer.id }
   if (random.chance(0.2)) return { kind: 'retry' }
+  if (random.chance(0.1)) return { kind: 'settled', reason: 'by hand' }
   if (random.chance(0.02)) return { kind: 'abort', reason: 'enough' }
   return told(random.pick(acts))
 }
@@ -161,6 +162,29 @@ test('one compensation begins when the one before has succeeded', () => {
   expect(trial.tell({ kind: 'succeeded', action: '5:1' })).toMatchObject([{ step: '1:0' }])
   expect(trial.state).toBe('compensating')
   trial.tell({ kind: 'succeeded', action: '6:0' })
+  expect(trial.state).toBe('compensated')
+})
+
+test('a compensation that is stuck and was done by hand is not tried again, and the next one begins', () => {
+  const trial = new Trial()
+  trial.tell(told('do'))
+  trial.tell(told('do'))
+  trial.tell({ kind: 'succeeded', action: '1:0' })
+  trial.tell({ kind: 'succeeded', action: '2:0' })
+  trial.tell(told('fail'))
+  const settled = { kind: 'settled', reason: 'refunded by phone' } as const
+  // Nothing is stuck yet.
+  expect(trial.tell(settled)).toBeNull()
+  trial.tell({ kind: 'rejected', action: '5:1', code: 'no', details: null })
+  expect(trial.state).toBe('stuck')
+  expect(trial.tell(settled)).toMatchObject([{ kind: 'compensation', step: '1:0' }])
+  expect(trial.instance?.steps.find(({ undoes }) => undoes === '2:0')).toMatchObject({
+    state: 'settled',
+    reason: 'refunded by phone',
+  })
+  expect(trial.tell({ kind: 'retry' })).toBeNull()
+  expect(trial.tell({ kind: 'rejected', action: '5:1', code: 'late', details: null })).toBeNull()
+  trial.tell({ kind: 'succeeded', action: '8:0' })
   expect(trial.state).toBe('compensated')
 })
 

@@ -281,6 +281,23 @@ describe('a command that cannot be carried out', () => {
     },
   })
 
+  const failing = processManager('failing.machines', {
+    events: [Broken, Mended],
+    deciders: [Machine],
+    id: (e) => e.data.id,
+    starts: ['broken.begun'],
+    from: 'start',
+    initial: () => null,
+    on: {
+      'broken.begun': (_, e, act) =>
+        act.command(Machine, e.data.id, 'run', e.data.id, {
+          compensate: act.command(Machine, e.data.id, 'undo'),
+        }),
+      'machine.mended': (_, e, act) =>
+        ['m3', 'm4'].includes(e.data.id) ? act.fail('enough') : null,
+    },
+  })
+
   test('makes the instance stuck until it is retried', async () => {
     isBroken = true
     startWorker([running])
@@ -319,21 +336,6 @@ describe('a command that cannot be carried out', () => {
 
   test('makes it stuck too when it is a compensation that is refused', async () => {
     isBroken = false
-    const failing = processManager('failing.machines', {
-      events: [Broken, Mended],
-      deciders: [Machine],
-      id: (e) => e.data.id,
-      starts: ['broken.begun'],
-      from: 'start',
-      initial: () => null,
-      on: {
-        'broken.begun': (_, e, act) =>
-          act.command(Machine, e.data.id, 'run', e.data.id, {
-            compensate: act.command(Machine, e.data.id, 'undo'),
-          }),
-        'machine.mended': (_, e, act) => (e.data.id === 'm3' ? act.fail('enough') : null),
-      },
-    })
     startWorker([failing])
     await store.append('broken-3', Broken({ id: 'm3' }))
     const { steps } = await untilInstance(failing, 'm3', 'stuck')
@@ -341,6 +343,25 @@ describe('a command that cannot be carried out', () => {
     isLocked = false
     await store.processes.retry(failing, 'm3')
     await untilInstance(failing, 'm3', 'compensated')
+  })
+
+  test('goes on undoing once somebody says that it was done by hand, with the reason', async () => {
+    isBroken = false
+    isLocked = true
+    startWorker([failing])
+    await store.append('broken-4', Broken({ id: 'm4' }))
+    await untilInstance(failing, 'm4', 'stuck')
+    await store.processes.settle(failing, 'm4', 'switched off by hand')
+    const { steps } = await untilInstance(failing, 'm4', 'compensated')
+    expect(steps.at(-1)).toMatchObject({ state: 'settled', reason: 'switched off by hand' })
+    const { rows } = await pool.query(
+      `select data from tidemark.events
+       where stream_id = 'process:failing.machines-m4' and type = 'tidemark.process.settled'`,
+    )
+    expect(rows).toEqual([{ data: { reason: 'switched off by hand' } }])
+    await expect(store.processes.settle(failing, 'm4', 'again')).rejects.toMatchObject({
+      code: 'PROCESS_STATE_INVALID',
+    })
   })
 })
 
