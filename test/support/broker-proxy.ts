@@ -13,6 +13,8 @@ export interface BrokerProxy extends AsyncDisposable {
   readonly port: number
   /** Connections that are open. */
   readonly open: number
+  /** Connections that it has reset at once, while it was down. */
+  readonly refused: number
   /** How often `breakAfter` has broken connections. */
   readonly breaks: number
   /** Bytes that clients have sent since the last `silence`. */
@@ -43,6 +45,7 @@ export async function startBrokerProxy(options: BrokerProxyOptions): Promise<Bro
   let state: State = 'whole'
   let bytesSent = 0
   let breaks = 0
+  let refused = 0
   let bytesLeft = Number.POSITIVE_INFINITY
 
   const reset = () => {
@@ -53,6 +56,7 @@ export async function startBrokerProxy(options: BrokerProxyOptions): Promise<Bro
   }
   const listener = createServer((client) => {
     if (state === 'down') {
+      refused += 1
       client.resetAndDestroy()
       return
     }
@@ -92,6 +96,9 @@ export async function startBrokerProxy(options: BrokerProxyOptions): Promise<Bro
     port: (listener.address() as AddressInfo).port,
     get open() {
       return links.size
+    },
+    get refused() {
+      return refused
     },
     get breaks() {
       return breaks
