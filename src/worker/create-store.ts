@@ -74,6 +74,7 @@ import {
 } from '../store/import/import-events.ts'
 import type { ImportedEvent } from '../store/import/imported-event.ts'
 import { type OnceResult, once } from '../store/once.ts'
+import { waitingShare } from '../store/waiting-share.ts'
 import { warnOfLossyEvents } from '../store/warn-of-lossy-events.ts'
 import type { LogMoment } from '../subscriptions/log-moment.ts'
 import { type WaitOptions, waitForToken, waitUntilShown } from '../subscriptions/wait-for.ts'
@@ -378,11 +379,6 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
     [Symbol.asyncDispose]: close,
   }
   return store
-}
-
-/** Less than half of the connections wait for other writers, so that there are some for the rest. */
-function waitingShare({ options }: pg.Pool): GroupCommitOptions {
-  return { maxWaiting: Math.max(1, Math.floor((options.max ?? 10) / 2) - 1) }
 }
 
 /** Without definitions appends are as they were, and those that an inline projection reads are refused. */
