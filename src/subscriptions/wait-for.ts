@@ -1,4 +1,4 @@
-import { TidemarkError } from '../core/tidemark-error.ts'
+import { isTidemarkError, TidemarkError } from '../core/tidemark-error.ts'
 import { parseToken, type Token, type TokenParts } from '../core/token.ts'
 import type { LogNames } from '../db/log-names.ts'
 import { type Connection, run } from '../db/queryable.ts'
@@ -254,4 +254,9 @@ function cancelled(): TidemarkError {
   return new TidemarkError('OPERATION_CANCELLED', 'the wait was cancelled', {
     details: { operation },
   })
+}
+
+/** Whether a wait ended because a projection is behind, which it may not be later. */
+export function isStale(error: unknown): boolean {
+  return isTidemarkError(error, 'WAIT_TIMED_OUT') || isTidemarkError(error, 'SUBSCRIPTION_FAILED')
 }

@@ -3,7 +3,6 @@ import type { AnyEventDefinition } from '../core/event.ts'
 import { eventRegistry } from '../core/event-registry.ts'
 import { type Logger, silentLogger } from '../core/logger.ts'
 import { processEvents } from '../core/processes/process-events.ts'
-import { isTidemarkError } from '../core/tidemark-error.ts'
 import type { Token } from '../core/token.ts'
 import { createPool } from '../db/connect.ts'
 import { type LogNames, logNames } from '../db/log-names.ts'
@@ -77,7 +76,12 @@ import { type OnceResult, once } from '../store/once.ts'
 import { waitingShare } from '../store/waiting-share.ts'
 import { warnOfLossyEvents } from '../store/warn-of-lossy-events.ts'
 import type { LogMoment } from '../subscriptions/log-moment.ts'
-import { type WaitOptions, waitForToken, waitUntilShown } from '../subscriptions/wait-for.ts'
+import {
+  isStale,
+  type WaitOptions,
+  waitForToken,
+  waitUntilShown,
+} from '../subscriptions/wait-for.ts'
 import { type AuditOptions, type AuditResult, audit } from './audit.ts'
 import { type Diagnosis, type DoctorOptions, diagnose } from './doctor/diagnose.ts'
 import { type DroppableKind, dropSubscription } from './drop-subscription.ts'
@@ -392,9 +396,4 @@ function inlineWriter(
 
 function viewSchemaOf({ viewSchema }: AnyProjection): string {
   return viewSchema
-}
-
-/** Whether a wait ended because a projection is behind, which it may not be later. */
-function isStale(error: unknown): boolean {
-  return isTidemarkError(error, 'WAIT_TIMED_OUT') || isTidemarkError(error, 'SUBSCRIPTION_FAILED')
 }
