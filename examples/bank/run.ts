@@ -27,8 +27,8 @@ const accountsOfOldBank = Array.from({ length: 20 }, (_, index) => `a${index + 1
 /** Stores that clients share, as if they were so many application servers: only these race each other. */
 const storeCount = 5
 
-/** How long transfers may go on after the last client has gone. */
-const settleMs = 60_000
+/** How long nothing may happen while transfers are still under way. */
+const stallMs = 30_000
 
 /** Opens the bank, lets clients and chaos loose on it, and checks the books when all is quiet again. */
 export async function runBank(run: Run<Control>): Promise<Outcome> {
@@ -134,7 +134,7 @@ async function untilQuiet(
   const pool = new pg.Pool({ connectionString, max: 1 })
   pool.on('error', () => {})
   try {
-    return await untilSettled(store, { pool, timeoutMs: settleMs, signal })
+    return await untilSettled(store, { pool, stallMs, signal })
   } finally {
     await pool.end()
   }

@@ -5,7 +5,8 @@ import type { LogStatus, Store } from '../../src/index.ts'
 export interface SettledOptions {
   /** To count the jobs that wait or run. */
   readonly pool: pg.Pool
-  readonly timeoutMs: number
+  /** How long the log may stand still before it is said what does not come to an end. */
+  readonly stallMs: number
   readonly signal: AbortSignal
 }
 
@@ -14,13 +15,13 @@ export interface SettledOptions {
  * the log, no process is under way, and no job waits. What gave up is not waited for.
  *
  * @returns what gave up, a line each: a process that is stuck, a subscription that failed, a dead job; or what
- *   is still going on when the time is up.
+ *   is still going on when nothing has been appended for a while.
  */
 export async function untilSettled(
   store: Store,
-  { pool, timeoutMs, signal }: SettledOptions,
+  { pool, stallMs, signal }: SettledOptions,
 ): Promise<readonly string[]> {
-  const deadline = performance.now() + timeoutMs
+  let [reached, movedAt] = [-1n, performance.now()]
   let quietAt: bigint | undefined
   for (;;) {
     const status = await store.status()
@@ -30,8 +31,9 @@ export async function untilSettled(
     // Twice at one position: a job that ended between the two questions would have moved it.
     if (isQuiet && status.position === quietAt) return failures(status)
     quietAt = isQuiet ? status.position : undefined
-    if (performance.now() > deadline) {
-      return [...failures(status), ...pending, `${jobs} jobs wait after ${timeoutMs} ms`]
+    if (status.position !== reached) [reached, movedAt] = [status.position, performance.now()]
+    if (performance.now() > movedAt + stallMs) {
+      return [...failures(status), ...pending, `${jobs} jobs wait after ${stallMs} ms`]
     }
     await sleep(50, undefined, { signal })
   }

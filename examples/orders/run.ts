@@ -22,8 +22,8 @@ import { fillShelves, makeTrouble } from './trouble.ts'
 const products = ['book', 'chair', 'desk', 'globe', 'lamp', 'pen', 'vase', 'watch']
 const carriers = ['north', 'south', 'west']
 
-/** How long orders may go on after the last customer has gone. */
-const settleMs = 60_000
+/** How long nothing may happen while orders are still under way. */
+const stallMs = 30_000
 
 /** Opens the shop, lets customers and chaos loose on it, and checks everything when all is quiet again. */
 export async function runOrders(run: Run<Control>): Promise<Outcome> {
@@ -48,7 +48,7 @@ export async function runOrders(run: Run<Control>): Promise<Outcome> {
   const taken = await runTraffic(run, store, random)
   signal.throwIfAborted()
   workers.calm()
-  const unsettled = await untilSettled(store, { pool, timeoutMs: settleMs, signal })
+  const unsettled = await untilSettled(store, { pool, stallMs, signal })
   await receiver.drained()
   const records = await readRecords(store)
   const instances = await store.processes.list({
