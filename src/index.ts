@@ -62,6 +62,7 @@ export {
   type ProcessManager,
   type ProcessOptions,
   processManager,
+  type RefusedBy,
   type RefusedCommand,
 } from './core/processes/process-manager.ts'
 export type { RecordedEvent, SequencedEvent } from './core/recorded-event.ts'

@@ -55,7 +55,10 @@ export const outcome = {
     code: RejectionOf<D, C>['code'],
     details?: RejectionOf<D, C>['details'],
   ): ProcessOccurrence =>
-    become(decider, command, (action) => ({ kind: 'rejected', action, code, details })),
+    become(decider, command, (action) => {
+      // As the log keeps it.
+      return { kind: 'rejected', action, code, details: details ?? null }
+    }),
 
   /** It threw each time, and was given up. */
   gaveUp: <D extends AnyDecider>(decider: D, command: CommandOf<D>): ProcessOccurrence =>

@@ -1,4 +1,4 @@
-import type { AnyDecider } from '../decider.ts'
+import type { AnyDecider, CommandOf, InputOf, RejectionOf } from '../decider.ts'
 import type { AnyEventDefinition, EventOf } from '../event.ts'
 import { type EventRegistry, eventRegistry } from '../event-registry.ts'
 import type { SequencedEvent } from '../recorded-event.ts'
@@ -20,6 +20,31 @@ export interface RefusedCommand {
   readonly code: string
   readonly details: unknown
 }
+
+/**
+ * A refused command of one of these deciders, as a union: a `command` tells its `input`, `code` and `details`, a
+ * `code` those of its `details`, as they are made; they are told as JSON has kept them. Commands that are never
+ * refused are not among them.
+ */
+export type RefusedBy<D extends AnyDecider> = D extends AnyDecider
+  ? string extends CommandOf<D>
+    ? RefusedCommand
+    : { [C in CommandOf<D>]: Refused<D, C, RejectionOf<D, C>> }[CommandOf<D>]
+  : never
+
+type Refused<D extends AnyDecider, C extends CommandOf<D>, R> = R extends {
+  readonly code: infer Code extends string
+  readonly details: infer Details
+}
+  ? {
+      readonly decider: D['name']
+      readonly target: string
+      readonly command: C
+      readonly input: InputOf<D, C>[0]
+      readonly code: Code
+      readonly details: [Details] extends [undefined] ? null : Details
+    }
+  : never
 
 type EventNamed<D extends AnyEventDefinition, Type> = Extract<EventOf<D>, { readonly type: Type }>
 
@@ -71,7 +96,7 @@ export interface ProcessOptions<
   /** The answer to a command that was refused. Default: the process fails. Pure. */
   readonly onRejected?: (
     state: NoInfer<State>,
-    refused: RefusedCommand,
+    refused: NoInfer<RefusedBy<Deciders>>,
     act: Act<NoInfer<Deciders>, NoInfer<Timer>>,
   ) => Answer
   /**

@@ -112,6 +112,36 @@ test('timers are those that have an answer', () => {
   )
 })
 
+test('a refusal is one of its deciders', () => {
+  compile(() =>
+    processManager('typed', {
+      ...base,
+      deciders: [Payment, Stock, Parcel],
+      on: {},
+      onRejected: (_, refused, inner) => {
+        expectTypeOf(refused.command).toEqualTypeOf<'charge' | 'reserve'>()
+        expectTypeOf(refused.code).toEqualTypeOf<'card-refused' | 'out-of-stock'>()
+        if (refused.command === 'reserve') {
+          expectTypeOf(refused.input).toEqualTypeOf<{ orderId: string; items: number }>()
+          expectTypeOf(refused.details).toBeNull()
+          return inner.fail(refused.code)
+        }
+        expectTypeOf(refused.details).toEqualTypeOf<{ readonly limit: 100_000 }>()
+        // @ts-expect-error: it is never refused
+        return refused.command === 'send' ? null : inner.complete()
+      },
+    }),
+  )
+  compile(() =>
+    processManager('typed', {
+      ...base,
+      on: {},
+      // @ts-expect-error: it never says so
+      onRejected: (_, { code }) => (code === 'too-late' ? null : undefined),
+    }),
+  )
+})
+
 test('tests know what can happen', () => {
   expectTypeOf(act.complete()).toExtend<Action>()
   compile(() => given(fulfilment, OrderPlaced({ orderId: '1', cents: 1, items: 1 })))
