@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import { keepHeapSmall } from '../src/cli/keep-heap-small.ts'
 import { createStore } from '../src/index.ts'
 import { balances } from './accounts.ts'
+import { withCompileCache } from './compile-cache.ts'
 
 interface RebuildOrder {
   readonly connectionString: string
@@ -29,7 +30,7 @@ export async function rebuildInProcess(
   order: RebuildOrder,
   signal: AbortSignal,
 ): Promise<RebuildCost> {
-  const child = fork(import.meta.filename)
+  const child = fork(import.meta.filename, { env: withCompileCache })
   try {
     child.send(order)
     return await answerOf(child, signal)

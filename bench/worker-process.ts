@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { withCompileCache } from './compile-cache.ts'
 
 /** What a worker is to run. */
 export interface WorkerOrder {
@@ -40,7 +41,7 @@ export async function startWorkerProcess(
   signal: AbortSignal,
   onJob: (eventId: string, atMs: number) => void = () => {},
 ): Promise<WorkerProcess> {
-  const child = fork(join(import.meta.dirname, 'worker.ts'))
+  const child = fork(join(import.meta.dirname, 'worker.ts'), { env: withCompileCache })
   child.on('message', (message: Partial<JobStart> | string | number) => {
     if (typeof message === 'object') onJob(message.eventId ?? '', message.atMs ?? 0)
   })
