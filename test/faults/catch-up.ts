@@ -4,6 +4,8 @@ import { until } from '../support/until.ts'
 interface State {
   readonly events: string
   readonly sequenced: string
+  readonly messages: string
+  readonly sequenced_messages: string
   /** Kind, name and version of each subscription. */
   readonly names: readonly string[]
   /** Of each that is behind, or whose keys are not divided as they are to be: where it stands. */
@@ -45,9 +47,10 @@ export async function untilCaughtUp(
 }
 
 function hasCaughtUp(state: State, names: readonly string[]): boolean {
-  const { events, sequenced, behind } = state
+  const { events, sequenced, messages, sequenced_messages, behind } = state
   const areThere = names.every((name) => state.names.includes(name))
-  return events === sequenced && areThere && behind.length === 0
+  const isSequenced = events === sequenced && messages === sequenced_messages
+  return isSequenced && areThere && behind.length === 0
 }
 
 async function readState(pool: pg.Pool): Promise<State> {
@@ -55,6 +58,8 @@ async function readState(pool: pg.Pool): Promise<State> {
     select
       (select count(*) from tidemark.events) as events,
       q.position as sequenced,
+      (select count(*) from tidemark.outbox) as messages,
+      q.outbox_position as sequenced_messages,
       array(
         select distinct concat_ws(' ', s.kind, s.name, s.version)
         from tidemark.subscriptions as s
@@ -68,7 +73,13 @@ async function readState(pool: pg.Pool): Promise<State> {
         where s.next_partitions is not null
           or s.partitions <> coalesce(p.partitions, 1)
           or p.state = 'building'
-          or (s.state <> 'inline' and (s.state <> 'active' or s.position <> q.position))
+          or (
+            s.state <> 'inline'
+            and (
+              s.state <> 'active'
+              or s.position <> case s.kind when 'relay' then q.outbox_position else q.position end
+            )
+          )
         order by s.name, s.version, s.partition
       ) as behind
     from tidemark.sequencer as q`)

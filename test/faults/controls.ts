@@ -132,6 +132,16 @@ export const controls: readonly Control[] = [
       ways: quickWays,
     }),
   },
+  {
+    name: 'no-confirmation',
+    breaks: 'messages are passed that no broker has confirmed',
+    rules: ['message'],
+    settings: settingsFor({
+      ...withAll,
+      faults: { 'broker away': 1, 'worker killed': 1 },
+      ways: quickWays,
+    }),
+  },
 ]
 
 /** What differs from a usual run. Of faults and failpoints there are those alone that are named. */

@@ -15,7 +15,7 @@ export const onTheWay: Readonly<Record<Task, readonly Failpoint[]>> = {
     ...(['commit-received', 'ledger-sent', 'ledger-written'] as const),
     ...(['slot-created', 'slot-trusted'] as const),
     ...(['chunk-applied', 'event-parked', 'indexes-made', 'version-ready'] as const),
-    ...(['partitions-asked', 'partitions-replaced'] as const),
+    ...(['partitions-asked', 'partitions-replaced', 'relay-confirmed'] as const),
   ],
   append: ['inline-owed', 'inline-applied'],
   rebuild: [
@@ -57,7 +57,7 @@ const mostReaches: Readonly<Record<Failpoint, number>> = {
   'partitions-replaced': 1,
   'process-acted': 1,
   'process-outcome-recorded': 1,
-  'relay-confirmed': 1,
+  'relay-confirmed': 20,
   'retried-confirmed': 1,
 }
 

@@ -38,6 +38,7 @@ test('each control is one that breaks the product and has rules to break', () =>
     'no-wait-for-the-head',
     'no-holding-back',
     'any-number-of-partitions',
+    'no-confirmation',
   ])
   for (const control of controls) {
     expect(control.rules.length).toBeGreaterThan(0)

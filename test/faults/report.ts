@@ -15,12 +15,13 @@ export function formatProgress(progress: Progress): string {
 
 /** What happened, as tables, and what was found. */
 export function formatResult(result: RunResult): string {
-  const { journal, faultTally, failpointTally, changeTally, found } = result
+  const { journal, faultTally, failpointTally, changeTally, messages, found } = result
   return [
     formatTransactions(journal.entries),
     formatTally('fault', [...faultTally.rows, ['all', faultTally.total]]),
     formatTally('failpoint', [...failpointTally.rows, ['all', failpointTally.total]]),
     formatTally('change', changeTally.rows),
+    `${number(messages.arrived)} messages relayed, ${number(messages.repeated)} of them again`,
     formatProgress(result).trim(),
     formatFound(found),
   ].join('\n')

@@ -65,10 +65,10 @@ export const usualSettings: RunSettings = {
     'inline-owed': 1,
     'inline-applied': 1,
     'inline-switched': 1,
-    // No processes are run.
+    'relay-confirmed': 1,
+    // No processes are run, and no broker refuses a message for good.
     'process-acted': 0,
     'process-outcome-recorded': 0,
-    'relay-confirmed': 0,
     'retried-confirmed': 0,
   },
 }

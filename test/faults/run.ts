@@ -4,7 +4,9 @@ import { pause } from '../../src/db/wait.ts'
 import { type Background, inBackground } from '../sequencer/background.ts'
 import { type Random, seededRandom } from '../support/random.ts'
 import { applyParked } from './apply-parked.ts'
+import { Broker } from './broker.ts'
 import { untilCaughtUp } from './catch-up.ts'
+import { publishing } from './definitions/messages.ts'
 import { lastingSubscriptions } from './definitions/projections.ts'
 import { AddedReactors } from './kinds/added-reactors.ts'
 import { Calm } from './kinds/calm.ts'
@@ -49,6 +51,8 @@ export interface RunResult extends Progress {
   readonly failpointTally: Tally
   /** What became of changes of subscriptions. */
   readonly changeTally: Tally
+  /** Messages that came to the broker, and those of them that came again. */
+  readonly messages: { readonly arrived: number; readonly repeated: number }
   readonly found: FaultList
 }
 
@@ -65,7 +69,12 @@ const stopLimitMs = 60_000
 export async function runFaults(options: RunOptions, signal: AbortSignal): Promise<RunResult> {
   await using stack = new AsyncDisposableStack()
   const server = stack.use(await startFaultServer())
-  const run = new Run(options, server)
+  const broker =
+    options.settings.projections === 'few'
+      ? undefined
+      : stack.use(await Broker.start(seededRandom(options.seed)))
+  if (broker !== undefined) await server.pool.query(publishing)
+  const run = new Run(options, server, broker)
   stack.defer(() => run.breakOff())
   return await run.run(signal)
 }
@@ -73,6 +82,7 @@ export async function runFaults(options: RunOptions, signal: AbortSignal): Promi
 class Run {
   readonly #options: RunOptions
   readonly #server: FaultServer
+  readonly #broker: Broker | undefined
   readonly #random: Random
   readonly #journal = new Journal()
   readonly #found = new FaultList()
@@ -86,11 +96,12 @@ class Run {
   readonly #over = new AbortController()
   readonly #workers: Workers[] = []
 
-  constructor(options: RunOptions, server: FaultServer) {
+  constructor(options: RunOptions, server: FaultServer, broker: Broker | undefined) {
     this.#options = options
     this.#server = server
+    this.#broker = broker
     this.#random = seededRandom(options.seed)
-    this.#watcher = new Watcher(server.connectionString, this.#found)
+    this.#watcher = new Watcher(server.connectionString, this.#found, broker?.arrived)
   }
 
   async run(signal: AbortSignal): Promise<RunResult> {
@@ -101,8 +112,11 @@ class Run {
       await this.#catchUp(signal)
       await watching.stop()
       await this.#watcher.recheck(this.#server.pool)
-      const known = { transactions: this.#journal.entries, reactors: this.#reactors.known }
-      await checkDatabase(this.#server.pool, this.#found, known)
+      await checkDatabase(this.#server.pool, this.#found, {
+        transactions: this.#journal.entries,
+        reactors: this.#reactors.known,
+        arrived: this.#broker?.arrived,
+      })
     }
     for (const name of await countLedgerFailpoint(this.#server.postgres.logFile)) {
       this.#failpointTally.add(name)
@@ -113,6 +127,10 @@ class Run {
       faultTally: this.#faultTally,
       failpointTally: this.#failpointTally,
       changeTally: this.#changeTally,
+      messages: {
+        arrived: this.#broker?.arrived.size ?? 0,
+        repeated: this.#broker?.repeated ?? 0,
+      },
       found: this.#found,
     }
   }
@@ -182,6 +200,7 @@ class Run {
     const context = {
       server: this.#server,
       workers,
+      broker: this.#broker,
       faults: this.#found,
       failpoints: this.#failpointTally,
       changes: this.#changeTally,
@@ -203,6 +222,7 @@ class Run {
       random: seededRandom(seedOf(this.#random)),
       plan,
       reactors: () => this.#reactors.definitions,
+      brokerUrl: this.#broker?.url ?? null,
       faults: this.#found,
       failpoints: this.#failpointTally,
       changes: this.#changeTally,

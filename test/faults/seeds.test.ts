@@ -29,13 +29,8 @@ test('workers meet every mode and failpoint, some lead unasked, some meet nothin
   )
 })
 
-/** The suite runs no process managers: test/jobs/processes kills at these. */
-const elsewhere = [
-  'process-acted',
-  'process-outcome-recorded',
-  'relay-confirmed',
-  'retried-confirmed',
-]
+/** The suite runs no process managers, and parks no messages: other tests kill at these. */
+const elsewhere = ['process-acted', 'process-outcome-recorded', 'retried-confirmed']
 
 test('each failpoint has a weight, and processes that come to it', () => {
   const { none: _none, ...weights } = usualSettings.failpoints

@@ -3,6 +3,7 @@ import { pause } from '../../src/db/wait.ts'
 import { checkApplied } from './oracle/check-applied.ts'
 import { checkInline } from './oracle/check-inline.ts'
 import { LogChecker } from './oracle/check-log.ts'
+import { checkPassed } from './oracle/check-outbox.ts'
 import { checkParkedOrder } from './oracle/check-parked.ts'
 import type { FaultList } from './oracle/fault-list.ts'
 import { readCommits } from './oracle/read-log.ts'
@@ -22,10 +23,14 @@ export class Watcher {
   readonly #faults: FaultList
   readonly #log: LogChecker
   readonly #seen = new Map<string, bigint>()
+  readonly #arrived: ReadonlySet<string> | undefined
+  #passed = 0n
   #lag = 0n
 
-  constructor(connectionString: string, faults: FaultList) {
+  /** @param arrived ids of messages that have come to the broker, if there is one. */
+  constructor(connectionString: string, faults: FaultList, arrived?: ReadonlySet<string>) {
     this.#connectionString = connectionString
+    this.#arrived = arrived
     this.#faults = faults
     this.#log = new LogChecker(faults)
   }
@@ -71,6 +76,11 @@ export class Watcher {
     }
   }
 
+  async #checkMessages(client: pg.Client): Promise<void> {
+    if (this.#arrived === undefined) return
+    this.#passed = await checkPassed(client, this.#arrived, this.#passed, this.#faults)
+  }
+
   async #watch(client: pg.Client, signal: AbortSignal): Promise<void> {
     let nextRecheck = 0
     while (!signal.aborted) {
@@ -86,6 +96,7 @@ export class Watcher {
         await checkApplied(client, this.#faults)
         await checkInline(client, this.#faults)
         await checkParkedOrder(client, this.#faults)
+        await this.#checkMessages(client)
         const now = performance.now()
         nextRecheck = now + Math.max(1_000, (now - began) / recheckShare)
       }

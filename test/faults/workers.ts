@@ -19,6 +19,8 @@ export interface WorkersOptions {
   readonly plan: (random: Random) => WorkerPlan
   /** Reactors that were added, for those that start now. */
   readonly reactors: () => readonly LateReactor[]
+  /** Where messages are published to; null when none are. */
+  readonly brokerUrl: string | null
   readonly faults: FaultList
   /** Failpoints that were reached. */
   readonly failpoints: Tally
@@ -134,8 +136,9 @@ export class Workers {
 
   #start(place: Place, plan: WorkerPlan): Child {
     const { mode, rule, mutations, waitsForStandby, projections, hasDefect } = plan
+    const { brokerUrl } = this.#options
     const reactors = this.#options.reactors()
-    const settings: WorkerSettings = { mode, rule, projections, hasDefect, reactors }
+    const settings: WorkerSettings = { mode, rule, projections, hasDefect, reactors, brokerUrl }
     return new Child({
       program,
       imports: mutations.length > 0 ? [mutate] : [],

@@ -63,5 +63,6 @@ export function projectionsOf(extent: Extent, hasDefect: boolean) {
 export function lastingSubscriptions(extent: Extent): readonly string[] {
   const names = extent === 'few' ? [] : ['steps', 'totals', 'patient']
   const projections = ['last_entries', ...names].map((name) => `projection ${name} 1`)
-  return [...projections, 'reactor large-deposits 1']
+  const messages = extent === 'few' ? [] : ['route deposits 1', 'relay outgoing 1']
+  return [...projections, 'reactor large-deposits 1', ...messages]
 }

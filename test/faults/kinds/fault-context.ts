@@ -1,4 +1,5 @@
 import type { Random } from '../../support/random.ts'
+import type { Broker } from '../broker.ts'
 import type { FailpointWeights } from '../draw-rule.ts'
 import type { FaultList } from '../oracle/fault-list.ts'
 import type { FaultServer } from '../server.ts'
@@ -12,6 +13,8 @@ import type { Calm } from './calm.ts'
 export interface FaultContext {
   readonly server: FaultServer
   readonly workers: Workers
+  /** Where relays publish to, if anything is published. */
+  readonly broker: Broker | undefined
   /** Of this fault alone. */
   readonly random: Random
   readonly faults: FaultList

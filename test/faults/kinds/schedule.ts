@@ -3,6 +3,7 @@ import { type Random, seededRandom } from '../../support/random.ts'
 import type { Tally } from '../tally.ts'
 import { pickWeighted, seedOf, type Weights } from '../weighted.ts'
 import { appendFaults } from './append-faults.ts'
+import { brokerFaults } from './broker-faults.ts'
 import type { Fault, FaultContext } from './fault-context.ts'
 import { serverFaults } from './server-faults.ts'
 import { subscriptionFaults } from './subscription-faults.ts'
@@ -15,6 +16,7 @@ const faults = {
   ...versionFaults,
   ...subscriptionFaults,
   ...appendFaults,
+  ...brokerFaults,
 }
 
 export type FaultName = keyof typeof faults
@@ -40,6 +42,7 @@ export const usualFaults: FaultWeights = {
   'parked retried': 5,
   'reactor added': 1,
   'appender killed': 3,
+  'broker away': 2,
 }
 
 /** One server has these, so that none begins while another of them is under way. */

@@ -3,6 +3,7 @@ import { checkInline } from './check-inline.ts'
 import { checkJobs, type KnownReactor } from './check-jobs.ts'
 import { checkJournal, type KnownTransaction } from './check-journal.ts'
 import { LogChecker } from './check-log.ts'
+import { checkOutbox } from './check-outbox.ts'
 import { checkNoneParked } from './check-parked.ts'
 import { checkProjections } from './check-projections.ts'
 import { type Fault, FaultList } from './fault-list.ts'
@@ -17,6 +18,8 @@ export interface Known {
   readonly transactions?: readonly KnownTransaction[]
   /** Reactors that were added to the one that is always there. */
   readonly reactors?: readonly KnownReactor[]
+  /** Ids of the messages that came to the broker, if there is one. */
+  readonly arrived?: ReadonlySet<string> | undefined
 }
 
 /** Reads the log from its beginning. */
@@ -29,7 +32,7 @@ const always: KnownReactor = { name: 'large-deposits', earliest: 0n, latest: 0n 
 export async function checkDatabase(
   pool: pg.Pool,
   faults: FaultList,
-  { transactions, reactors = [] }: Known = {},
+  { transactions, reactors = [], arrived }: Known = {},
 ): Promise<void> {
   const log = new LogChecker(faults)
   const fold = new FoldedLog()
@@ -49,6 +52,7 @@ export async function checkDatabase(
   await checkProjections(pool, fold, faults)
   await checkInline(pool, faults)
   await checkNoneParked(pool, faults)
+  if (arrived !== undefined) await checkOutbox(pool, arrived, faults)
   checkJobs(await readJobs(pool), fold.jobs, [always, ...reactors], faults)
 }
 

@@ -25,6 +25,8 @@ export const rules = [
   'parked',
   /** Each event that asks for a job has one. */
   'job',
+  /** What is published is there once, and comes to the broker, each key in its order. */
+  'message',
   /** Everything comes to an end: workers catch up, processes end when asked to and not before. */
   'stuck',
 ] as const

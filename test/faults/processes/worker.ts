@@ -5,6 +5,7 @@ import { isTidemarkError, runWorker } from '../../../src/index.ts'
 import type { SequencerMode } from '../../../src/sequencer/term-settings.ts'
 import { largeDeposits } from '../../worker/fixtures/accounts.ts'
 import { type LateReactor, lateReactor } from '../definitions/late-reactor.ts'
+import { deposits, outgoing } from '../definitions/messages.ts'
 import { type Extent, projectionsOf } from '../definitions/projections.ts'
 import { type FailpointRule, obeyRule } from '../failpoint-rule.ts'
 
@@ -17,9 +18,11 @@ export interface WorkerSettings {
   readonly hasDefect: boolean
   /** Reactors that were added to the one that is always there. */
   readonly reactors: readonly LateReactor[]
+  /** Where messages are published to; null when none are. */
+  readonly brokerUrl: string | null
 }
 
-const { mode, rule, projections, hasDefect, reactors } = JSON.parse(
+const { mode, rule, projections, hasDefect, reactors, brokerUrl } = JSON.parse(
   process.env.TIDEMARK_FAULTS_WORKER ?? '',
 ) as WorkerSettings
 if (rule !== null) obeyRule(rule)
@@ -33,6 +36,7 @@ const worker = runWorker(
     connectionString: process.env.DATABASE_URL ?? '',
     projections: projectionsOf(projections, hasDefect),
     reactors: [largeDeposits, ...reactors.map(lateReactor)],
+    ...(brokerUrl === null ? {} : { routes: [deposits], relays: [outgoing(brokerUrl)] }),
     batchSize: 100,
     maxAttempts: 2,
     pollIntervalMs: 200,
