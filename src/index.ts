@@ -265,8 +265,6 @@ export type { WaitOptions } from './subscriptions/wait-for.ts'
 export type { AuditOptions, AuditResult } from './worker/audit.ts'
 export {
   createStore,
-  type ReadSqlOptions,
-  type ReadSqlResult,
   type Store,
   type StoreOptions,
 } from './worker/create-store.ts'
@@ -289,6 +287,7 @@ export {
 export { type MigrateOptions, type MigrateResult, migrate } from './worker/migrate.ts'
 export type { ParkedStore } from './worker/parked.ts'
 export type { Pressure, PressureOptions } from './worker/pressure.ts'
+export type { QueryStore, ReadSqlOptions, ReadSqlResult } from './worker/query-store.ts'
 export type { ShedStore } from './worker/shed.ts'
 export type {
   LogStatus,

@@ -6,7 +6,6 @@ import { processEvents } from '../core/processes/process-events.ts'
 import type { Token } from '../core/token.ts'
 import { createPool } from '../db/connect.ts'
 import { type LogNames, logNames } from '../db/log-names.ts'
-import { settleAll } from '../db/settle-all.ts'
 import { type ProcessStore, processStore } from '../jobs/processes/process-store.ts'
 import { defaultJobSchema } from '../jobs/run-jobs.ts'
 import { type OutboxStore, outboxStore } from '../outbox/outbox-store.ts'
@@ -23,17 +22,6 @@ import {
   setMode,
 } from '../projections/inline/set-mode.ts'
 import type { AnyProjection } from '../projections/projection.ts'
-import { type AsOfOptions, asOf } from '../projections/query/as-of.ts'
-import {
-  listQueried,
-  type ProjectionQuery,
-  type Queried,
-  queryProjections,
-} from '../projections/query/query.ts'
-import type { QueryOptions } from '../projections/query/query-options.ts'
-import { readSql, type SqlResult } from '../projections/query/read-sql.ts'
-import { ReadableProjections } from '../projections/query/readable-projections.ts'
-import { versionSchema } from '../projections/tables/ddl.ts'
 import {
   type RebuildOptions,
   type RebuildResult,
@@ -75,18 +63,13 @@ import type { ImportedEvent } from '../store/import/imported-event.ts'
 import { type OnceResult, once } from '../store/once.ts'
 import { waitingShare } from '../store/waiting-share.ts'
 import { warnOfLossyEvents } from '../store/warn-of-lossy-events.ts'
-import type { LogMoment } from '../subscriptions/log-moment.ts'
-import {
-  isStale,
-  type WaitOptions,
-  waitForToken,
-  waitUntilShown,
-} from '../subscriptions/wait-for.ts'
+import { type WaitOptions, waitForToken } from '../subscriptions/wait-for.ts'
 import { type AuditOptions, type AuditResult, audit } from './audit.ts'
 import { type Diagnosis, type DoctorOptions, diagnose } from './doctor/diagnose.ts'
 import { type DroppableKind, dropSubscription } from './drop-subscription.ts'
 import { type ParkedStore, parkedStore } from './parked.ts'
 import { type Pressure, type PressureOptions, readPressure } from './pressure.ts'
+import { type QueryStore, queryStore } from './query-store.ts'
 import { requireLog } from './require-log.ts'
 import { type ShedStore, shedStore } from './shed.ts'
 import { type LogStatus, readStatus } from './status.ts'
@@ -117,61 +100,13 @@ export interface StoreOptions<D extends AnyEventDefinition = AnyEventDefinition>
   readonly logger?: Logger
 }
 
-export interface ReadSqlOptions extends AsOfOptions {
-  /** The moment to look at. Default: now. */
-  readonly at?: LogMoment
-  /** Which tables, without `at`: those of the live version (default), or of the one that is defined. */
-  readonly from?: 'live' | 'defined'
-  /** Rows to return at most. Default 1,000. */
-  readonly maxRows?: number
-}
-
-export interface ReadSqlResult extends SqlResult {
-  /** Of `at`: the position as of which the projections were built. Null for what is there now. */
-  readonly position: bigint | null
-}
-
 /** One log: its events, queries of projections and their versions. */
 export interface Store<D extends AnyEventDefinition = AnyEventDefinition>
   extends EventStore<D>,
     DeciderStore,
     OutboxStore,
+    QueryStore,
     AsyncDisposable {
-  /**
-   * Gives a Kysely over a projection, typed by its definition, that can write nothing; or over several, given as
-   * `{ orders, customers }`, to join them: `selectFrom('orders.order_list')`. Tables of your own join by
-   * `withTables`, named with their schema: `public.users`.
-   *
-   * @throws WAIT_TIMED_OUT and what else {@link Store.waitFor} throws, when `after` is given.
-   * @throws PROJECTION_UNKNOWN, PROJECTION_VERSION_UNKNOWN, and PROJECTION_DRIFTED when the version that is read
-   *   lacks what the definition declares: at the first query of a definition, and by a query that fails of it.
-   */
-  query<const Q extends Queried>(queried: Q, options?: QueryOptions): Promise<ProjectionQuery<Q>>
-
-  /**
-   * Queries projections as they stood at a position or a time, in tables that are built for it and
-   * dropped when `use` has ended. See `asOf`.
-   *
-   * @example
-   * const total = await store.asOf(new Date('2026-11-17'), orders, (db) =>
-   *   db.selectFrom('order_list').select((eb) => eb.fn.sum('cents').as('cents')).executeTakeFirst())
-   */
-  asOf<const Q extends Queried, T>(
-    at: LogMoment,
-    queried: Q,
-    use: (db: ProjectionQuery<Q>, position: bigint) => Promise<T>,
-    options?: AsOfOptions,
-  ): Promise<T>
-
-  /**
-   * Runs one query in SQL that may name the tables of projections without their schema; on the live
-   * versions, or as of a moment in the past. It can write nothing.
-   *
-   * @throws OPTION_INVALID when it is not one query that reads; what else {@link Store.query} and
-   *   {@link Store.asOf} throw.
-   */
-  readSql(queried: Queried, text: string, options?: ReadSqlOptions): Promise<ReadSqlResult>
-
   /**
    * Waits until a commit is sequenced and, if given, until a projection, reactor, process or route has applied
    * it.
@@ -297,56 +232,11 @@ export async function createStore<D extends AnyEventDefinition = AnyEventDefinit
     await events.close()
     await pool.end()
   }
-  const readable = new ReadableProjections(pool, names)
   const store: Store<D> = {
     ...events,
     ...deciderStore({ connection: pool, names, append: events.append, logger }),
     ...outboxStore(pool, names),
-    query: async (queried, { after, from = 'live', onTimeout = 'throw', ...wait } = {}) => {
-      const waitings = listQueried(queried).map(async (projection) => {
-        if (after != null)
-          await waitUntilShown(pool, names, after, toTarget(projection, from), wait)
-      })
-      await settleAll(waitings).catch((error: unknown) => {
-        if (onTimeout === 'throw' || !isStale(error)) throw error
-      })
-      const projections = listQueried(queried)
-      await readable.require(projections, from)
-      const schemaOf = from === 'live' ? viewSchemaOf : versionSchema
-      return queryProjections(pool, queried, schemaOf, (client, error) =>
-        readable.explain(projections, from, error, client),
-      ) as never
-    },
-    asOf: (at, queried, use, building) =>
-      asOf(
-        { pool, names },
-        at,
-        listQueried(queried),
-        (schemaOf, position) => use(queryProjections(pool, queried, schemaOf) as never, position),
-        building,
-      ),
-    readSql: async (queried, text, { at, from = 'live', maxRows = 1_000, ...building } = {}) => {
-      const projections = listQueried(queried)
-      if (at === undefined) {
-        await readable.require(projections, from)
-        const schemaOf = from === 'live' ? viewSchemaOf : versionSchema
-        const read = readSql(pool, projections.map(schemaOf), text, maxRows)
-        const result = await read.catch(async (error: unknown) => {
-          throw await readable.explain(projections, from, error)
-        })
-        return { ...result, position: null }
-      }
-      return asOf(
-        { pool, names },
-        at,
-        projections,
-        async (schemaOf, position) => ({
-          ...(await readSql(pool, projections.map(schemaOf), text, maxRows)),
-          position,
-        }),
-        building,
-      )
-    },
+    ...queryStore(pool, names),
     waitFor: (token, target, wait) =>
       waitForToken(pool, names, token, target && toTarget(target, 'live'), wait),
     rebuild: (projection, build) =>
@@ -392,8 +282,4 @@ function inlineWriter(
   projections: readonly AnyProjection[],
 ): InlineProjections | undefined {
   return projections.length === 0 ? undefined : new InlineProjections(pool, names, projections)
-}
-
-function viewSchemaOf({ viewSchema }: AnyProjection): string {
-  return viewSchema
 }
