@@ -88,15 +88,13 @@ test('lets one of those who wait have the effect when the first fails', async ()
   const stream = `order-${message.id}`
   const going = Promise.withResolvers<never>()
   going.promise.catch(() => {})
-  const first = consume(database.pool, message, () => going.promise)
-  first.catch(() => {})
-  await until('the first to have begun', async () => {
-    const { rows } = await database.pool.query(
-      `select from pg_stat_activity
-      where datname = current_database() and state = 'idle in transaction'`,
-    )
-    return rows.length === 1
+  const begun = Promise.withResolvers<void>()
+  const first = consume(database.pool, message, () => {
+    begun.resolve()
+    return going.promise
   })
+  first.catch(() => {})
+  await begun.promise
   const others = Array.from({ length: 3 }, () => consume(database.pool, message, append(stream)))
   await untilWaiting(3)
   going.reject(new Error('no'))

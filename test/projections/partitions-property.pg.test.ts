@@ -176,6 +176,6 @@ test('rows equal a fold in memory while three processes apply them, are cut off,
         expect(await storedRows(definition.name)).toEqual(expectedRows(steps))
       },
     ),
-    { numRuns: 12, interruptAfterTimeLimit: 90_000, endOnFailure: true },
+    { numRuns: 12, endOnFailure: true },
   )
 }, 180_000)
