@@ -111,7 +111,7 @@ export async function checkOutbox(
   checkRelayed(messages, arrived, faults)
 }
 
-/** Each commit that published has one row; positions are dense; both ledgers have one order. */
+/** Each commit that published has one row; positions are dense; from the WAL both ledgers have one order. */
 async function checkLedger(pool: pg.Pool, faults: FaultList): Promise<void> {
   const { rows } = await pool.query<{ text: string }>(/* sql */ `
     select format('commit %s.%s holds %s messages, its row says %s',
@@ -136,6 +136,7 @@ async function checkLedger(pool: pg.Pool, faults: FaultList): Promise<void> {
       select o.position, lag(o.position) over (order by c.position) as before
       from tidemark.commits as c
       join tidemark.outbox_commits as o using (incarnation, transaction_id)
+      where c.lsn is not null and o.lsn is not null
     ) as shared
     where before > position`)
   for (const { text } of rows) faults.add('message', text)
