@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Random } from '../support/random.ts'
 
 /** The chance of a request to go wrong in one of these ways, also while all is well. */
-const chances = { refused: 0.01, 'cut before': 0.005, 'cut after': 0.01 }
+const chances = { refused: 0.001, 'cut before': 0.001, 'cut after': 0.001 }
 
 /** Where relays publish to: it keeps what it has confirmed, and what it has and did not come to confirm. */
 export class Broker implements AsyncDisposable {
