@@ -2233,6 +2233,7 @@ grant select on table tidemark.sequencer to tidemark_append;
 grant select on table tidemark.sequencer to tidemark_read;
 grant select on table tidemark.sequencer to tidemark_worker;
 grant delete, insert, select on table tidemark.shed_events to tidemark_worker;
+grant select on table tidemark.shed_events to tidemark_append;
 grant select on table tidemark.shed_events to tidemark_read;
 grant select on table tidemark.snapshots to tidemark_append;
 grant select on table tidemark.snapshots to tidemark_read;

@@ -19,6 +19,7 @@ grant select
     tidemark.at_home,
     tidemark.subscriptions,
     tidemark.parked_events,
+    tidemark.shed_events,
     tidemark.process_instances,
     tidemark.projections,
     tidemark.inline_projections,

@@ -9,14 +9,14 @@ afterEach(async () => {
 })
 
 test('ends every order well while workers are killed', async () => {
-  const { code, output } = await runExample('orders', ['--seed', '1', '--seconds', '6'])
+  const { code, output } = await runExample('orders', ['--seed', '1', '--seconds', '3'])
   expect(output).toContain('messages received by webhook')
   expect(output).toContain('every invariant holds')
   expect(code).toBe(0)
 })
 
 test.skipIf(!(await isAvailable(rabbitmqKind)))('tells other systems by RabbitMQ', async () => {
-  const args = ['--seed', '2', '--seconds', '6']
+  const args = ['--seed', '2', '--seconds', '3']
   const { code, output } = await runExample('orders', args, { AMQP_URL: rabbitmqUrl })
   expect(output).toContain('messages received by rabbitmq')
   expect(output).toContain('every invariant holds')
