@@ -71,10 +71,13 @@ test('lets whoever has the same message at the same time wait, and tells them', 
   const message = aMessage()
   const stream = `order-${message.id}`
   const going = Promise.withResolvers<void>()
+  const begun = Promise.withResolvers<void>()
   const first = consume(database.pool, message, async (tx) => {
+    begun.resolve()
     await going.promise
     return append(stream)(tx)
   })
+  await begun.promise
   const others = Array.from({ length: 4 }, () => consume(database.pool, message, append(stream)))
   await untilWaiting(4)
   going.resolve()

@@ -8,6 +8,7 @@ import {
 } from '../../src/index.ts'
 import type { Expectation, StreamAppend } from '../../src/store/check-append.ts'
 import { useDatabase } from '../support/database.ts'
+import { ofThisDatabase } from '../support/of-this-database.ts'
 import { until } from '../support/until.ts'
 import { Noted, newStream, noted, readNumbers } from './fixtures.ts'
 
@@ -309,7 +310,7 @@ test('open appends to many streams in opposite orders meet on the first that the
   ]
   await until('the others to wait', async () => {
     const { rows } = await database.pool.query(
-      `select from pg_locks where locktype = 'advisory' and not granted`,
+      `select from pg_locks where locktype = 'advisory' and not granted and ${ofThisDatabase}`,
     )
     return rows.length >= 1
   })

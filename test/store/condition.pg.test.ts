@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { createStore, event, reject, type Store } from '../../src/index.ts'
 import { sequence } from '../sql/log-fixture.ts'
 import { useDatabase } from '../support/database.ts'
+import { ofThisDatabase } from '../support/of-this-database.ts'
 import { until } from '../support/until.ts'
 
 /**
@@ -123,7 +124,7 @@ describe('a condition', () => {
       .catch((error: unknown) => error)
     await until('the append to wait', async () => {
       const { rows } = await database.pool.query(
-        `select from pg_locks where locktype = 'advisory' and not granted`,
+        `select from pg_locks where locktype = 'advisory' and not granted and ${ofThisDatabase}`,
       )
       return rows.length > 0
     })
@@ -164,7 +165,7 @@ describe('a condition', () => {
     })
     await until('the append to wait', async () => {
       const { rows } = await database.pool.query(
-        `select from pg_locks where locktype = 'advisory' and not granted`,
+        `select from pg_locks where locktype = 'advisory' and not granted and ${ofThisDatabase}`,
       )
       return rows.length > 0
     })

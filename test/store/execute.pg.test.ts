@@ -12,6 +12,7 @@ import { type DeciderStore, deciderStore } from '../../src/store/decider-store.t
 import { type EventStore, eventStore } from '../../src/store/event-store.ts'
 import { retryDelayMs } from '../../src/store/retry-delay.ts'
 import { useDatabase } from '../support/database.ts'
+import { ofThisDatabase } from '../support/of-this-database.ts'
 import { until } from '../support/until.ts'
 import { newId, openDeciderStore } from './decider-fixture.ts'
 import { Account, account, Deposited, Opened, Withdrawn } from './deciders.ts'
@@ -270,7 +271,7 @@ describe('commands that race', () => {
     await until('a writer to wait for the stream', async (saw) => {
       const { rows } = await database.pool.query(
         `select count(*)::integer as n from pg_locks where locktype = 'advisory' and not granted
-          and database = (select oid from pg_database where datname = current_database())`,
+          and ${ofThisDatabase}`,
       )
       saw(rows)
       return rows[0].n > 0

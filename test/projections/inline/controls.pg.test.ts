@@ -49,9 +49,10 @@ test('without turns by row, of two appends at once one is lost', async () => {
   await store.append('s-1', Added({ key: 'a', amount: 1 }), { tx })
   const second = store.append('s-2', Added({ key: 'a', amount: 2 }))
   await until('the second to wait for the row', async () => {
-    const { rows } = await own.pool.query(
-      "select from pg_locks where not granted and locktype in ('transactionid', 'spectoken')",
-    )
+    // Locks of transactions are the whole server's.
+    const { rows } = await own.pool.query(/* sql */ `
+      select from pg_stat_activity
+      where datname = current_database() and wait_event in ('transactionid', 'spectoken')`)
     return rows.length > 0
   })
   await tx.query('commit')
