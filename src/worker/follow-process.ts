@@ -1,9 +1,7 @@
 import type { AnyProcess } from '../core/processes/process-manager.ts'
-import { keepTrying } from '../db/keep-trying.ts'
-import { processSubscriber, processSubscription } from '../jobs/processes/process-subscriber.ts'
-import { createCheckpoint } from '../subscriptions/checkpoint.ts'
-import { runSubscription } from '../subscriptions/run-subscription.ts'
+import { processSubscriber } from '../jobs/processes/process-subscriber.ts'
 import type { SubscriptionContext } from '../subscriptions/subscription-context.ts'
+import { followFrom } from './follow-from.ts'
 
 /** Runs a process. A new one begins where its definition says. */
 export async function followProcess(
@@ -12,24 +10,7 @@ export async function followProcess(
   jobSchema: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const { pool, names, logger } = context
-  const created = new AbortController()
-  await keepTrying(
-    async () => {
-      await createCheckpoint(pool, names, processSubscription(definition), startOf(definition))
-      created.abort()
-    },
-    {
-      task: `process "${definition.name}"`,
-      signal: AbortSignal.any([signal, created.signal]),
-      logger,
-    },
-  )
-  if (signal.aborted) return
-  await runSubscription(processSubscriber(definition, { names, jobSchema }), context, signal)
-}
-
-function startOf({ from }: AnyProcess): bigint | 'head' {
-  if (from === 'now') return 'head'
-  return from === 'start' ? 0n : from
+  const { names } = context
+  const subscriber = processSubscriber(definition, { names, jobSchema })
+  await followFrom(definition.from, subscriber, context, signal)
 }
